@@ -1,0 +1,1 @@
+//! Measurements of whole paths, as ratios within one run.

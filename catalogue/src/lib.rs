@@ -1,0 +1,1 @@
+//! Every event the product writes: its wire name, schema version and data.

@@ -1,0 +1,1 @@
+//! Idempotent effects on the outside world, over the effect ledger.

@@ -1,0 +1,1 @@
+//! The append-only log: events, streams, sightings, checkpoints, subscriptions.

@@ -1,0 +1,1 @@
+//! HTTP in, polling and registrations: verify, record, answer.

@@ -1,0 +1,1 @@
+//! HTTP clients and OAuth for the providers, one module each; knows no SQL and no events.

@@ -1,0 +1,1 @@
+//! Start-up that all roles share: configuration, telemetry, shutdown.
