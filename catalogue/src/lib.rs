@@ -1,1 +1,55 @@
-//! Every event the product writes: its wire name, schema version and data.
+//! Every event the product writes: its wire name, stream, schema version and data.
+//!
+//! Three layers in one log (evidence, facts, decisions with their outcomes), linked by `causation_id` and one
+//! `correlation_id` per story. Wire names and fields are permanent: a change of shape is a new `schema_version`.
+
+pub mod account;
+pub mod crm;
+pub mod delivery;
+pub mod effect;
+pub mod poll;
+pub mod registration;
+pub mod transfer;
+
+use event_log::EventType;
+
+/// Every event type there is, in the order of the layers.
+pub const ALL: &[&EventType] = &[
+    &delivery::RECEIVED,
+    &poll::COMPLETED,
+    &poll::FAILED,
+    &crm::CHANGED,
+    &crm::DELETED,
+    &crm::UPDATED,
+    &crm::UPDATE_FAILED,
+    &transfer::REQUESTED,
+    &transfer::LOCATED,
+    &transfer::FOLDER_PREPARED,
+    &transfer::FOLDER_FAILED,
+    &transfer::FILE_COMPLETED,
+    &transfer::FILE_FAILED,
+    &transfer::COMPLETED,
+    &transfer::FAILED,
+    &effect::RETRIED,
+    &effect::SETTLED,
+    &effect::REDRIVEN,
+    &account::NEEDS_CONSENT,
+    &account::RECOVERED,
+    &registration::CREATED,
+    &registration::EXTENDED,
+    &registration::LOST,
+    &registration::REMOVED,
+    &registration::FAILED,
+];
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn wire_names_are_unique() {
+        let mut names: Vec<&str> = super::ALL.iter().map(|event_type| event_type.as_str()).collect();
+        names.sort_unstable();
+        let before = names.len();
+        names.dedup();
+        assert_eq!(names.len(), before);
+    }
+}

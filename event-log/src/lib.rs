@@ -1,1 +1,36 @@
-//! The append-only log: events, streams, sightings, checkpoints, subscriptions.
+//! The append-only log: events, streams, sightings, checkpoints, subscriptions, leases.
+//!
+//! Promises to every caller:
+//! - an append that returned `Ok` is durable (the commit was flushed to disk);
+//! - position order is commit order: a reader that has seen position *n* never later finds a smaller one;
+//! - an event id is recorded once, without time limit; a repeated append keeps a *sighting* instead;
+//! - payload bytes come back exactly as they were given.
+//!
+//! The crate knows SQL and events. It has never heard of HTTP, Kafka or a provider.
+
+mod append;
+mod checkpoint;
+mod database;
+mod error;
+mod event;
+mod lease;
+mod migrations;
+mod name;
+mod read;
+mod sighting;
+mod subscription;
+mod writer;
+
+pub use append::{Append, Appended, EventOutcome, ExpectedVersion};
+pub use checkpoint::{checkpoints, Checkpoint};
+pub use database::{Access, Database, RoleLock, Settings};
+pub use error::Error;
+pub use event::{EventId, GlobalPosition, NewEvent, RecordedEvent, StreamVersion};
+pub use lease::{release_lease, take_lease};
+pub use name::{EventType, InvalidName, StreamName};
+pub use read::{Direction, Filter};
+pub use sighting::{sightings, Sighting};
+pub use subscription::{Batch, Subscription};
+pub use writer::{Log, Now, UnitOfWork};
+
+pub use sqlx;

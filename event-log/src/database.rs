@@ -1,0 +1,199 @@
+//! Opening the SQLite file: settings, integrity, migrations, who may work on it.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+
+use crate::{Error, migrations};
+
+/// What the opener is going to do with the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Create the file if it is missing and bring it up to this program.
+    CreateAndMigrate,
+    /// Use a database that is up to date; never create or migrate one.
+    Existing,
+    /// Read only; the file must exist.
+    ReadOnly,
+}
+
+/// How to open the database.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `sqlite:<path>`.
+    pub url: String,
+    /// What the opener is going to do.
+    pub access: Access,
+    /// Read connections, default 4. More do not help: readers of one file share its cache of pages.
+    pub readers: u32,
+}
+
+impl Settings {
+    /// The usual settings for a role that works on the database.
+    #[must_use]
+    pub fn new(url: impl Into<String>, access: Access) -> Self {
+        Settings { url: url.into(), access, readers: 4 }
+    }
+}
+
+/// An open database file. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Database {
+    path: Arc<Path>,
+    options: SqliteConnectOptions,
+    readers: SqlitePool,
+    access: Access,
+}
+
+/// Files up to this size are checked whole at start (about 100 ms); larger ones are checked by [`Database::check_integrity`].
+const QUICK_CHECK_BYTES: u64 = 32 * 1024 * 1024;
+
+impl Database {
+    /// Opens the file, checks it, and migrates it where that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`], [`Error::Open`], [`Error::Corrupt`], [`Error::NewerDatabase`], [`Error::Behind`].
+    pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        let path = path_of(&settings.url)?;
+        let create = settings.access == Access::CreateAndMigrate;
+        if !create && !path.exists() {
+            let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such database file");
+            return Err(Error::Open { path, source: Arc::new(source) });
+        }
+        check_folder(&path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(create)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10))
+            .pragma("cache_size", "-16384")
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", "4000")
+            .pragma("journal_size_limit", "67108864")
+            .statement_cache_capacity(256)
+            .disable_statement_logging();
+
+        let mut first = options.connect().await.map_err(|source| Error::opening(&path, source))?;
+        if std::fs::metadata(&path).map(|file| file.len()).unwrap_or(0) <= QUICK_CHECK_BYTES {
+            quick_check(&mut first, &path).await?;
+        }
+        let missing = migrations::missing(&mut first, &path).await?;
+        match (missing, create) {
+            (0, _) => {}
+            (_, true) => migrations::run(&mut first, &path).await?,
+            (missing, false) => return Err(Error::Behind { path, missing }),
+        }
+        drop(first);
+
+        let readers = SqlitePoolOptions::new()
+            .max_connections(settings.readers)
+            .min_connections(0)
+            .idle_timeout(Duration::from_secs(600))
+            .connect_with(options.clone().read_only(true).pragma("query_only", "on"))
+            .await
+            .map_err(|source| Error::opening(&path, source))?;
+        Ok(Database { path: path.into(), options, readers, access: settings.access })
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Connections for reading; they cannot write.
+    #[must_use]
+    pub fn readers(&self) -> &SqlitePool {
+        &self.readers
+    }
+
+    /// Reads the whole file and checks its structure; minutes for very large files.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] with the first finding.
+    pub async fn check_integrity(&self) -> Result<(), Error> {
+        let mut connection = self.readers.acquire().await?;
+        quick_check(&mut connection, &self.path).await
+    }
+
+    /// Claims the work on this database for this process; a second claim fails at once.
+    ///
+    /// The operating system releases the claim when the process ends, however it ends.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyRunning`] with the holder's process id, [`Error::Open`] when the lock file cannot be made.
+    pub fn lock_roles(&self) -> Result<RoleLock, Error> {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(".lock");
+        let path = PathBuf::from(name);
+        let opened = |source: std::io::Error| Error::Open { path: path.clone(), source: Arc::new(source) };
+        let mut file =
+            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(opened)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = file.read_to_string(&mut holder);
+                return Err(Error::AlreadyRunning { path: self.path.to_path_buf(), holder: holder.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(opened(source)),
+        }
+        file.set_len(0).and_then(|()| file.rewind()).map_err(opened)?;
+        write!(file, "{}", std::process::id()).map_err(opened)?;
+        Ok(RoleLock { _file: file })
+    }
+
+    /// A connection of its own for the one writer of this process.
+    pub(crate) async fn connect_writer(&self) -> Result<SqliteConnection, Error> {
+        let options = match self.access {
+            Access::ReadOnly => self.options.clone().read_only(true),
+            _ => self.options.clone(),
+        };
+        options.connect().await.map_err(|source| Error::opening(&self.path, source))
+    }
+}
+
+/// Held while this process works on the database.
+#[derive(Debug)]
+pub struct RoleLock {
+    _file: File,
+}
+
+fn path_of(url: &str) -> Result<PathBuf, Error> {
+    let Some(rest) = url.strip_prefix("sqlite:") else {
+        return Err(Error::BadUrl(format!("{url:?} must look like sqlite:<path>")));
+    };
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    if path.is_empty() || path == ":memory:" {
+        return Err(Error::BadUrl("it names no file; use sqlite:<path>, for instance sqlite:gateledger.db".to_owned()));
+    }
+    Ok(PathBuf::from(path))
+}
+
+fn check_folder(path: &Path) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::NotADirectory, "its parent is not a folder")),
+        Err(source) => Err(source),
+    }
+    .map_err(|source| Error::Open { path: path.to_owned(), source: Arc::new(source) })
+}
+
+async fn quick_check(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
+    let findings: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(1)")
+        .fetch_all(connection)
+        .await
+        .map_err(|source| Error::opening(path, source))?;
+    match findings.into_iter().next() {
+        Some(first) if first != "ok" => Err(Error::Corrupt { path: path.to_owned(), reason: first }),
+        _ => Ok(()),
+    }
+}

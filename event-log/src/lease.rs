@@ -1,0 +1,46 @@
+//! Time-limited claims on work of which there may be only one at a time.
+
+use std::time::Duration;
+
+use crate::{Error, UnitOfWork};
+
+/// Claims `lease_name` for `leased_by` until `duration` from now, or prolongs its own claim.
+///
+/// Returns whether the claim is held. A claim that ran out belongs to whoever asks next.
+///
+/// # Errors
+/// Database failures.
+pub async fn take_lease(
+    unit: &mut UnitOfWork<'_>,
+    lease_name: &str,
+    leased_by: &str,
+    duration: Duration,
+) -> Result<bool, Error> {
+    let now = unit.now();
+    let until = now + duration;
+    let taken = sqlx::query(
+        "INSERT INTO leases (lease_name, leased_by, leased_until) VALUES ($1, $2, $3) \
+         ON CONFLICT (lease_name) DO UPDATE SET leased_by = excluded.leased_by, leased_until = excluded.leased_until \
+         WHERE leases.leased_by = excluded.leased_by OR leases.leased_until <= $4",
+    )
+    .bind(lease_name)
+    .bind(leased_by)
+    .bind(until)
+    .bind(now)
+    .execute(unit.connection())
+    .await?;
+    Ok(taken.rows_affected() > 0)
+}
+
+/// Gives a claim back, if it is still held by `leased_by`.
+///
+/// # Errors
+/// Database failures.
+pub async fn release_lease(unit: &mut UnitOfWork<'_>, lease_name: &str, leased_by: &str) -> Result<(), Error> {
+    sqlx::query("DELETE FROM leases WHERE lease_name = $1 AND leased_by = $2")
+        .bind(lease_name)
+        .bind(leased_by)
+        .execute(unit.connection())
+        .await?;
+    Ok(())
+}
