@@ -5,6 +5,8 @@ CREATE TABLE effects (
     stream_name    TEXT NOT NULL,
     run            INTEGER NOT NULL,
     account        TEXT NOT NULL,
+    -- The account it reads from, where that is another one.
+    source_account TEXT,
     organization   TEXT NOT NULL,
     status         TEXT NOT NULL CHECK (status IN ('planned', 'started', 'unknown', 'succeeded', 'failed')),
     attempt        INTEGER NOT NULL DEFAULT 0,
