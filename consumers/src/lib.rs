@@ -1,1 +1,164 @@
 //! Idempotent effects on the outside world, over the effect ledger.
+//!
+//! Two deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder) and
+//! `crm-update` (a completed transfer checks its record). Dispatchers, one per account and lane, do what the ledger
+//! says. Whatever crashes, an effect is settled by reading the provider back before it is ever done again.
+
+pub mod check;
+pub mod context;
+pub mod crm_update;
+pub mod dead_letter;
+mod error;
+mod follow;
+pub mod idle;
+pub mod ledger;
+mod runner;
+mod spool;
+pub mod transfer;
+pub mod trouble;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_log::{RecordedEvent, UnitOfWork};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+pub use context::Context;
+pub use error::Error;
+
+use crate::context::LEASE;
+use crate::ledger::Lane;
+
+/// Effects of the control lane that run at a time, per account: they are short, and many wait on the same listings.
+const CONTROL_SLOTS: u32 = 4;
+
+/// Runs the consumers until `stop`, then lets running effects finish until `abort`; what is left is parked.
+///
+/// `alone` says that no other process works on this database: then everything that is found started was left behind
+/// by a process that ended, and is settled at once instead of when its lease runs out.
+///
+/// # Errors
+/// When the log or the ledger fails for a reason that no waiting helps.
+///
+/// # Cancellation
+/// Dropping the future is a crash: started effects are settled at the next start.
+pub async fn run(
+    context: Arc<Context>,
+    alone: bool,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) -> Result<(), Error> {
+    recover(&context, alone).await?;
+    let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
+    let types = transfer::decide::FOLLOWS.to_vec();
+    tasks.spawn(follow::follow(context.clone(), "transfer", types, decide_transfer, stop.clone()));
+    let types = check::FOLLOWS.to_vec();
+    tasks.spawn(follow::follow(context.clone(), "crm-update", types, decide_check, stop.clone()));
+    for account in changed_accounts(&context) {
+        let files = context.transfers.0.values().filter(|one| one.destination == account).map(|one| one.concurrency).sum();
+        for (lane, slots) in [(Lane::Control, CONTROL_SLOTS), (Lane::Files, files)] {
+            tasks.spawn(runner::dispatch(context.clone(), account.clone(), lane, slots, stop.clone(), abort.clone()));
+        }
+    }
+    let hearts = CancellationToken::new();
+    let heart = heartbeat(context.clone(), alone, hearts.clone());
+    let mut heart = std::pin::pin!(heart);
+    let mut result = Ok(());
+    loop {
+        tokio::select! {
+            ended = tasks.join_next() => match ended {
+                None => break,
+                Some(Ok(Ok(()))) => {}
+                Some(Ok(Err(error))) => { result = result.and(Err(error)); stop.cancel(); }
+                Some(Err(panicked)) => {
+                    tracing::error!(error = %panicked, "a consumer panicked");
+                    stop.cancel();
+                }
+            },
+            () = &mut heart => {}
+        }
+    }
+    hearts.cancel();
+    park(&context).await;
+    result
+}
+
+fn decide_transfer<'a>(
+    unit: &'a mut UnitOfWork<'_>,
+    context: &'a Context,
+    event: &'a RecordedEvent,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
+    Box::pin(transfer::decide::decide(unit, &context.transfers, event))
+}
+
+fn decide_check<'a>(
+    unit: &'a mut UnitOfWork<'_>,
+    context: &'a Context,
+    event: &'a RecordedEvent,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
+    Box::pin(check::decide(unit, &context.transfers, event))
+}
+
+/// Accounts that effects change.
+fn changed_accounts(context: &Context) -> BTreeSet<String> {
+    context.transfers.0.values().flat_map(|one| [one.crm.clone(), one.destination.clone()]).collect()
+}
+
+async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
+    let settle_after = context.settle_after;
+    let found = context
+        .log
+        .write::<_, Error, _>(move |unit| {
+            Box::pin(async move {
+                match alone {
+                    true => ledger::recover_all(unit, settle_after).await,
+                    false => ledger::recover_expired(unit).await,
+                }
+            })
+        })
+        .await?;
+    if found > 0 {
+        tracing::info!(effects = found, "effects were left behind by a process that ended; their outcome is settled first");
+    }
+    Ok(())
+}
+
+/// Prolongs our leases, and takes over what others have left behind.
+async fn heartbeat(context: Arc<Context>, alone: bool, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(LEASE / 3);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    ticks.tick().await;
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let leased_by = context.leased_by.clone();
+        let renewed = context
+            .log
+            .write::<_, Error, _>(move |unit| {
+                Box::pin(async move {
+                    ledger::renew(unit, &leased_by, LEASE).await?;
+                    if !alone {
+                        ledger::recover_expired(unit).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await;
+        if let Err(error) = renewed {
+            tracing::warn!(error = %error, "leases could not be prolonged");
+        }
+    }
+}
+
+async fn park(context: &Context) {
+    let leased_by = context.leased_by.clone();
+    let parking = context
+        .log
+        .write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by).await }));
+    match tokio::time::timeout(Duration::from_secs(5), parking).await {
+        Ok(Ok(0)) => {}
+        Ok(Ok(parked)) => tracing::warn!(effects = parked, "effects did not finish in time and are parked; the next start settles them"),
+        Ok(Err(error)) => tracing::warn!(error = %error, "running effects could not be parked; the next start settles them"),
+        Err(_) => tracing::warn!("running effects could not be parked in time; the next start settles them"),
+    }
+}

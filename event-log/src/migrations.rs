@@ -23,6 +23,7 @@ const SQLITE: &[(&str, &str, &'static str)] = migrations![
     "20261121000400" "create_effects",
     "20261121000500" "create_accounts",
     "20261121000600" "create_gateway",
+    "20261121000800" "create_transfer_runs",
 ];
 
 fn migrator() -> Migrator {

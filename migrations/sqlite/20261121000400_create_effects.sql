@@ -2,6 +2,8 @@
 CREATE TABLE effects (
     effect_key     TEXT PRIMARY KEY,
     kind           TEXT NOT NULL,
+    -- Effects of one account and lane share its slots: files must not hold up what is quick.
+    lane           TEXT NOT NULL CHECK (lane IN ('control', 'files')),
     stream_name    TEXT NOT NULL,
     run            INTEGER NOT NULL,
     account        TEXT NOT NULL,
@@ -15,6 +17,7 @@ CREATE TABLE effects (
     leased_until   TEXT,
     -- What makes two effects the same change at the destination, whoever asked for it.
     once_key       TEXT,
+    -- Length of the file by its listing, then as copied.
     bytes          INTEGER,
     request        TEXT NOT NULL,
     result         TEXT,
@@ -27,10 +30,10 @@ CREATE TABLE effects (
     finished_at    TEXT
 ) STRICT;
 
-CREATE INDEX effects_due ON effects (not_before) WHERE status IN ('planned', 'unknown');
+CREATE INDEX effects_due ON effects (account, lane, not_before) WHERE status IN ('planned', 'unknown');
 CREATE INDEX effects_leased ON effects (leased_until) WHERE status = 'started';
 CREATE INDEX effects_by_stream ON effects (stream_name, run, status);
-CREATE INDEX effects_done_once ON effects (once_key) WHERE once_key IS NOT NULL AND status = 'succeeded';
+CREATE INDEX effects_once ON effects (once_key, status) WHERE once_key IS NOT NULL;
 
 -- Work parked after its policy gave up, with the reason; can be redriven.
 CREATE TABLE dead_letters (

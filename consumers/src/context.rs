@@ -1,0 +1,77 @@
+//! What every effect needs at hand.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use accounts::Accounts;
+use chrono::{DateTime, Utc};
+use event_log::Log;
+use providers::zoho::Client;
+use tokio::sync::watch;
+
+use crate::Error;
+use crate::transfer::listing::Listings;
+use crate::transfer::settings::Transfers;
+use crate::trouble::Patience;
+
+/// How long a claim holds without being prolonged. Prolonged every third of it, so two misses are forgiven.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+
+/// What every effect needs at hand. Shared by all tasks of the consumers.
+#[derive(Debug)]
+pub struct Context {
+    /// The log, and the database under it.
+    pub log: Log,
+    /// Clients of the accounts.
+    pub accounts: Accounts,
+    /// The transfers of the configuration.
+    pub transfers: Transfers,
+    /// How long after a lost answer the provider is asked what became of the call.
+    pub settle_after: Duration,
+    /// This process, in leases.
+    pub leased_by: String,
+    pub(crate) listings: Listings,
+    planned: watch::Sender<u64>,
+}
+
+impl Context {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(log: Log, accounts: Accounts, transfers: Transfers, settle_after: Duration) -> Arc<Self> {
+        let leased_by = format!("{}:{}", std::process::id(), uuid::Uuid::now_v7().simple());
+        let (planned, _) = watch::channel(0);
+        Arc::new(Context { log, accounts, transfers, settle_after, leased_by, listings: Listings::default(), planned })
+    }
+
+    /// The current time.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        self.log.now()
+    }
+
+    /// The client of a Zoho account.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAccount`].
+    pub fn zoho(&self, account: &str) -> Result<&Client, Error> {
+        self.accounts.zoho(account).ok_or_else(|| Error::NoSuchAccount(account.to_owned()))
+    }
+
+    /// Wakes whoever waits for work.
+    pub(crate) fn work_was_planned(&self) {
+        self.planned.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    pub(crate) fn planned(&self) -> watch::Receiver<u64> {
+        self.planned.subscribe()
+    }
+
+    pub(crate) fn patience(&self, transfer: &str) -> Patience {
+        let settings = self.transfers.get(transfer).ok();
+        Patience {
+            max_attempts: settings.map_or(3, |settings| settings.max_attempts),
+            retry_base: settings.map_or(Duration::from_secs(1), |settings| settings.retry_base),
+            settle_after: self.settle_after,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Work that was given up: shown, and sent on its way again.
+
+use catalogue::effect::{REDRIVEN, Redriven};
+use chrono::{DateTime, Utc};
+use event_log::sqlx::{self, Row, SqlitePool};
+use event_log::sqlx::sqlite::SqliteRow;
+use event_log::{Append, Log, NewEvent, StreamName, UnitOfWork};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Error;
+
+/// Parked work.
+#[derive(Debug, Clone, Serialize)]
+pub struct DeadLetter {
+    /// Its number.
+    pub dead_letter_id: i64,
+    /// The effect.
+    pub effect_key: String,
+    /// Its kind.
+    pub kind: String,
+    /// The stream it belongs to.
+    pub stream_name: String,
+    /// The account.
+    pub account: String,
+    /// The organisation.
+    pub organization: String,
+    /// Stable code of the cause.
+    pub reason: String,
+    /// The cause in words.
+    pub error: String,
+    /// Attempts that failed.
+    pub attempts: i64,
+    /// The story.
+    pub correlation_id: Uuid,
+    /// When it was parked.
+    pub parked_at: DateTime<Utc>,
+    /// When somebody sent it on its way again.
+    pub redriven_at: Option<DateTime<Utc>>,
+    /// When it turned out well, or was parked again under a new number.
+    pub resolved_at: Option<DateTime<Utc>>,
+    /// What the effect was to do, as JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<serde_json::Value>,
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this account.
+    pub account: Option<String>,
+    /// With this reason.
+    pub reason: Option<String>,
+    /// Also those that are resolved.
+    pub resolved: bool,
+}
+
+/// Dead letters, newest first.
+///
+/// # Errors
+/// Database failures.
+pub async fn list(readers: &SqlitePool, filter: &Filter, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+    let rows = sqlx::query(
+        "SELECT dead_letters.*, NULL AS request FROM dead_letters \
+         WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR reason = $2) AND ($3 OR resolved_at IS NULL) \
+         ORDER BY dead_letter_id DESC LIMIT $4",
+    )
+    .bind(filter.account.as_deref())
+    .bind(filter.reason.as_deref())
+    .bind(filter.resolved)
+    .bind(limit)
+    .fetch_all(readers)
+    .await?;
+    rows.iter().map(dead_letter).collect()
+}
+
+/// One dead letter with its request.
+///
+/// # Errors
+/// Database failures.
+pub async fn show(readers: &SqlitePool, dead_letter_id: i64) -> Result<Option<DeadLetter>, Error> {
+    let row = sqlx::query(
+        "SELECT dead_letters.*, effects.request FROM dead_letters LEFT JOIN effects USING (effect_key) \
+         WHERE dead_letter_id = $1",
+    )
+    .bind(dead_letter_id)
+    .fetch_optional(readers)
+    .await?;
+    row.as_ref().map(dead_letter).transpose()
+}
+
+/// Sends parked work on its way again, with fresh attempts; tells so in its stream.
+///
+/// # Errors
+/// [`Error::NoSuchDeadLetter`] when it is not there, resolved, or under way already.
+pub async fn redrive(log: &Log, dead_letter_id: i64) -> Result<(), Error> {
+    log.write(move |unit| Box::pin(async move { redrive_in(unit, dead_letter_id).await })).await
+}
+
+async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<(), Error> {
+    let now = unit.now();
+    let row = sqlx::query(
+        "SELECT dead_letters.*, effects.request FROM dead_letters JOIN effects USING (effect_key) \
+         WHERE dead_letter_id = $1 AND dead_letters.resolved_at IS NULL AND effects.status = 'failed'",
+    )
+    .bind(dead_letter_id)
+    .fetch_optional(unit.connection())
+    .await?;
+    let Some(row) = row else { return Err(Error::NoSuchDeadLetter(dead_letter_id)) };
+    let letter = dead_letter(&row)?;
+    sqlx::query("UPDATE dead_letters SET redriven_at = $1 WHERE dead_letter_id = $2")
+        .bind(now)
+        .bind(dead_letter_id)
+        .execute(unit.connection())
+        .await?;
+    sqlx::query(
+        "UPDATE effects SET status = 'planned', attempt = 0, not_before = $1, finished_at = NULL WHERE effect_key = $2",
+    )
+    .bind(now)
+    .bind(&letter.effect_key)
+    .execute(unit.connection())
+    .await?;
+    let data = Redriven { effect_key: letter.effect_key.clone(), kind: letter.kind, dead_letter_id };
+    let event = NewEvent::new(REDRIVEN, "operator", &data)
+        .in_story(letter.correlation_id, None)
+        .of(letter.account, letter.organization);
+    let stream = StreamName::parse(&letter.stream_name)
+        .map_err(|source| Error::BadStream { effect_key: letter.effect_key, source })?;
+    unit.append(Append::new(stream, vec![event])).await?;
+    Ok(())
+}
+
+fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
+    let request: Option<String> = row.try_get("request")?;
+    Ok(DeadLetter {
+        dead_letter_id: row.try_get("dead_letter_id")?,
+        effect_key: row.try_get("effect_key")?,
+        kind: row.try_get("kind")?,
+        stream_name: row.try_get("stream_name")?,
+        account: row.try_get("account")?,
+        organization: row.try_get("organization")?,
+        reason: row.try_get("reason")?,
+        error: row.try_get("error")?,
+        attempts: row.try_get("attempts")?,
+        correlation_id: row.try_get("correlation_id")?,
+        parked_at: row.try_get("parked_at")?,
+        redriven_at: row.try_get("redriven_at")?,
+        resolved_at: row.try_get("resolved_at")?,
+        request: request.and_then(|text| serde_json::from_str(&text).ok()),
+    })
+}

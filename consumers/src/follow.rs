@@ -1,0 +1,117 @@
+//! Following the log: decisions and the checkpoint in one unit of work.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use event_log::{Batch, EventType, RecordedEvent, Subscription, UnitOfWork};
+use tokio_util::sync::CancellationToken;
+
+use crate::Error;
+use crate::context::Context;
+
+/// What a decider does with one event.
+pub(crate) type Decide = for<'a, 'c> fn(
+    &'a mut UnitOfWork<'c>,
+    &'a Context,
+    &'a RecordedEvent,
+) -> Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
+
+/// Positions read at a time: small enough that one decision waits for few others.
+const WINDOW: u32 = 500;
+/// A checkpoint that only moves over foreign events is saved this often, in positions.
+const SAVE_EVERY: i64 = 5_000;
+/// Pause after the log could not read or write.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Follows events of `types` under `name` until `stop`.
+///
+/// An event that cannot be decided (it does not decode) is skipped with an error in the log: it would stop everything
+/// behind it for ever.
+pub(crate) async fn follow(
+    context: Arc<Context>,
+    name: &'static str,
+    types: Vec<EventType>,
+    decide: Decide,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let mut subscription = Subscription::open(&context.log, name, types, WINDOW).await?;
+    let mut saved = subscription.position().0;
+    while let Some(batch) = stop.run_until_cancelled(subscription.next_batch()).await {
+        let batch = match batch {
+            Ok(batch) => batch,
+            Err(error) => {
+                tracing::warn!(error = %error, subscription.name = name, "the log could not be read; trying again");
+                tokio::time::sleep(AGAIN).await;
+                continue;
+            }
+        };
+        if batch.events.is_empty() && batch.last.0 - saved < SAVE_EVERY {
+            continue;
+        }
+        saved = batch.last.0;
+        handle(&context, name, Arc::new(batch), decide, &stop).await;
+    }
+    Ok(())
+}
+
+async fn handle(context: &Arc<Context>, name: &'static str, batch: Arc<Batch>, decide: Decide, stop: &CancellationToken) {
+    let mut skip = Vec::new();
+    loop {
+        let Err((error, at)) = decide_batch(context, name, batch.clone(), decide, skip.clone()).await else {
+            if !batch.events.is_empty() {
+                context.work_was_planned();
+            }
+            return;
+        };
+        match at {
+            Some(at) if !error.is_retryable() => {
+                let event = &batch.events[at];
+                metrics::counter!("events_skipped_total", "subscription" => name).increment(1);
+                tracing::error!(
+                    error = %error, subscription.name = name, global_position = event.global_position.0,
+                    "an event could not be decided and is skipped"
+                );
+                skip.push(at);
+            }
+            _ if stop.is_cancelled() => return,
+            _ => {
+                tracing::warn!(error = %error, subscription.name = name, "decisions could not be written yet");
+                tokio::time::sleep(AGAIN).await;
+            }
+        }
+    }
+}
+
+/// The failure, and which event of the batch it came from.
+struct Stuck(Error, Option<usize>);
+
+impl From<event_log::Error> for Stuck {
+    fn from(error: event_log::Error) -> Self {
+        Stuck(Error::Log(error), None)
+    }
+}
+
+async fn decide_batch(
+    context: &Arc<Context>,
+    name: &'static str,
+    batch: Arc<Batch>,
+    decide: Decide,
+    skip: Vec<usize>,
+) -> Result<(), (Error, Option<usize>)> {
+    let shared = context.clone();
+    context
+        .log
+        .write::<(), Stuck, _>(move |unit| {
+            Box::pin(async move {
+                for (at, event) in batch.events.iter().enumerate().filter(|(at, _)| !skip.contains(at)) {
+                    decide(unit, &shared, event).await.map_err(|error| Stuck(error, Some(at)))?;
+                }
+                unit.save_checkpoint(name, batch.last).await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(|Stuck(error, at)| (error, at))
+}

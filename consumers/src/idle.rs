@@ -1,0 +1,50 @@
+//! Whether there is anything left to do: how `transfer` knows that it is done.
+
+use event_log::Log;
+use event_log::sqlx::{self, Row};
+use serde::Serialize;
+
+use crate::Error;
+use crate::ledger::{Summary, summary};
+
+/// What is left to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Idle {
+    /// Effects by status.
+    pub effects: Summary,
+    /// Open effects that wait for a person: consent, client registration, licence.
+    pub waiting_for_a_person: u64,
+    /// Events that a decider has not looked at yet.
+    pub undecided: bool,
+}
+
+impl Idle {
+    /// Nothing is under way and nothing will start by itself.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        !self.undecided && self.effects.open() == self.waiting_for_a_person && self.effects.started == 0
+    }
+}
+
+/// Looks what is left to do.
+///
+/// # Errors
+/// Database failures.
+pub async fn look(log: &Log) -> Result<Idle, Error> {
+    let readers = log.database().readers();
+    let effects = summary(readers).await?;
+    let row = sqlx::query(
+        "SELECT (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
+           AND (error_code IN ('needs_consent', 'bad_client', 'licence') \
+             OR account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
+             OR source_account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent'))) AS waiting, \
+         EXISTS (SELECT 1 FROM events WHERE event_type IN ('crm_record.changed', 'poll.completed') AND global_position > \
+           coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'transfer'), 0)) \
+         OR EXISTS (SELECT 1 FROM events WHERE event_type = 'transfer.completed' AND global_position > \
+           coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'crm-update'), 0)) AS undecided",
+    )
+    .fetch_one(readers)
+    .await?;
+    let waiting: i64 = row.try_get("waiting")?;
+    Ok(Idle { effects, waiting_for_a_person: waiting.cast_unsigned(), undecided: row.try_get("undecided")? })
+}

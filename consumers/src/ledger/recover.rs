@@ -1,0 +1,76 @@
+//! What a process that ended without saying so has left behind.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use event_log::UnitOfWork;
+use event_log::sqlx;
+
+use crate::Error;
+
+/// Every started effect belongs to nobody: for a process that is alone on the database. Their outcome is unknown,
+/// except of those that only read. They are settled after `settle_after`, so that a provider which is still busy with
+/// a request of the dead process has had time to finish it.
+///
+/// # Errors
+/// Database failures.
+pub async fn recover_all(unit: &mut UnitOfWork<'_>, settle_after: Duration) -> Result<u64, Error> {
+    let settle_at = unit.now() + settle_after;
+    forsake(unit, settle_at, None, end_of_time()).await
+}
+
+/// The same for effects whose lease ran out.
+///
+/// # Errors
+/// Database failures.
+pub async fn recover_expired(unit: &mut UnitOfWork<'_>) -> Result<u64, Error> {
+    let now = unit.now();
+    forsake(unit, now, None, now).await
+}
+
+/// The same for what this process is doing, when it stops before it is finished.
+///
+/// # Errors
+/// Database failures.
+pub async fn park(unit: &mut UnitOfWork<'_>, leased_by: &str) -> Result<u64, Error> {
+    let now = unit.now();
+    forsake(unit, now, Some(leased_by), end_of_time()).await
+}
+
+async fn forsake(
+    unit: &mut UnitOfWork<'_>,
+    settle_at: DateTime<Utc>,
+    leased_by: Option<&str>,
+    leased_until_before: DateTime<Utc>,
+) -> Result<u64, Error> {
+    let found = sqlx::query(
+        "UPDATE effects SET leased_by = NULL, leased_until = NULL, not_before = $1, \
+         status = CASE WHEN kind = 'folder.locate' THEN 'planned' ELSE 'unknown' END \
+         WHERE status = 'started' AND ($2 IS NULL OR leased_by = $2) AND leased_until < $3",
+    )
+    .bind(settle_at)
+    .bind(leased_by)
+    .bind(leased_until_before)
+    .execute(unit.connection())
+    .await?;
+    Ok(found.rows_affected())
+}
+
+/// Prolongs the leases of everything this process is doing.
+///
+/// # Errors
+/// Database failures.
+pub async fn renew(unit: &mut UnitOfWork<'_>, leased_by: &str, lease: Duration) -> Result<u64, Error> {
+    let until = unit.now() + lease;
+    let renewed = sqlx::query("UPDATE effects SET leased_until = $1 WHERE status = 'started' AND leased_by = $2")
+        .bind(until)
+        .bind(leased_by)
+        .execute(unit.connection())
+        .await?;
+    Ok(renewed.rows_affected())
+}
+
+/// Later than every lease, and still four digits wide where times are text.
+fn end_of_time() -> DateTime<Utc> {
+    DateTime::from_timestamp(253_402_300_799, 0).expect("9999-12-31T23:59:59Z is a time")
+}

@@ -1,0 +1,67 @@
+//! Counting effects.
+
+use event_log::StreamName;
+use event_log::sqlx::{self, Row, SqliteConnection, SqlitePool};
+use serde::Serialize;
+
+use crate::Error;
+
+/// How many effects stand where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Waiting to be done.
+    pub planned: u64,
+    /// Being done.
+    pub started: u64,
+    /// To be settled.
+    pub unknown: u64,
+    /// Done.
+    pub succeeded: u64,
+    /// Given up.
+    pub failed: u64,
+}
+
+impl Summary {
+    /// Effects that are not finished.
+    #[must_use]
+    pub fn open(&self) -> u64 {
+        self.planned + self.started + self.unknown
+    }
+}
+
+/// Counts all effects by status.
+///
+/// # Errors
+/// Database failures.
+pub async fn summary(readers: &SqlitePool) -> Result<Summary, Error> {
+    let rows = sqlx::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
+    let mut summary = Summary::default();
+    for row in rows {
+        let status: String = row.try_get("status")?;
+        let count: i64 = row.try_get("effects")?;
+        let slot = match status.as_str() {
+            "planned" => &mut summary.planned,
+            "started" => &mut summary.started,
+            "unknown" => &mut summary.unknown,
+            "succeeded" => &mut summary.succeeded,
+            _ => &mut summary.failed,
+        };
+        *slot = count.cast_unsigned();
+    }
+    Ok(summary)
+}
+
+/// Whether a run still has unfinished effects. Three index look-ups, however many effects there are.
+///
+/// # Errors
+/// Database failures.
+pub async fn has_open(connection: &mut SqliteConnection, stream: &StreamName, run: i64) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM effects WHERE stream_name = $1 AND run = $2 \
+         AND status IN ('planned', 'started', 'unknown'))",
+    )
+    .bind(stream.as_str())
+    .bind(run)
+    .fetch_one(connection)
+    .await?)
+}

@@ -1,0 +1,239 @@
+//! One file: streamed from the source into the destination, measured and hashed on the way.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
+use event_log::Append;
+use futures::{Stream, StreamExt, TryStreamExt};
+use md5::{Digest, Md5};
+use providers::zoho::Client;
+use providers::zoho::workdrive::{Download, Upload, Uploaded};
+use uuid::Uuid;
+
+use super::name::{TakenNames, free, is_same, stamped};
+use super::request::{CopiedFile, CopyFile};
+use super::{folder, settle};
+use crate::context::Context;
+use crate::ledger::{Effect, Verdict, done, tell};
+use crate::spool::Spool;
+use crate::trouble::Trouble;
+
+/// Does the effect.
+pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
+    let request: CopyFile = effect.request()?;
+    if let Some(verdict) = copied_by_another(context, effect, &request).await? {
+        return Ok(verdict);
+    }
+    if effect.unknown {
+        return settle::run(context, effect, &request).await;
+    }
+    let settings = context.transfers.get(&request.transfer)?;
+    let source = context.zoho(&settings.source)?;
+    let destination = context.zoho(&settings.destination)?;
+    let name = if effect.attempt == 0 {
+        request.name.clone()
+    } else {
+        still_free_name(context, &settings.destination, destination, &request).await?
+    };
+    let copied = copy(source, destination, &request, &name, context).await?;
+    Ok(succeeded(effect, &request, copied, Told { settled: false, reused: false }))
+}
+
+/// What makes the outcome special.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) settled: bool,
+    pub(crate) reused: bool,
+}
+
+/// The verdict on a file that is at the destination.
+pub(crate) fn succeeded(effect: &Effect, request: &CopyFile, copied: CopiedFile, told: Told) -> Verdict {
+    let data = FileCompleted {
+        run: effect.run,
+        effect_key: effect.key.clone(),
+        source_file_id: request.source_file_id.clone(),
+        source_version: request.source_version.clone(),
+        path: request.path.clone(),
+        name: copied.name.clone(),
+        destination_folder_id: request.destination_folder_id.clone(),
+        destination_file_id: copied.destination_file_id.clone(),
+        bytes: copied.bytes,
+        verification: copied.verification,
+        md5: copied.md5.clone(),
+        attempts: effect.attempt + 1,
+        settled: told.settled,
+        reused: told.reused,
+    };
+    Verdict::Succeeded {
+        bytes: Some(copied.bytes),
+        result: serde_json::to_value(&copied).expect("a copied file serialises to JSON"),
+        events: vec![tell(effect, FILE_COMPLETED, &data)],
+        plan: Vec::new(),
+    }
+}
+
+/// What is told about a file that is given up.
+pub(crate) fn given_up(effect: &Effect, code: &str, error: &str) -> Vec<Append> {
+    let Ok(request) = effect.request::<CopyFile>() else { return Vec::new() };
+    let data = FileFailed {
+        run: effect.run,
+        effect_key: effect.key.clone(),
+        source_file_id: request.source_file_id,
+        path: request.path,
+        bytes: request.size_bytes.unwrap_or(0),
+        code: code.to_owned(),
+        error: error.to_owned(),
+        attempts: effect.attempt + 1,
+    };
+    vec![tell(effect, FILE_FAILED, &data)]
+}
+
+/// Another record has brought this very version into this very folder.
+async fn copied_by_another(
+    context: &Context,
+    effect: &Effect,
+    request: &CopyFile,
+) -> Result<Option<Verdict>, Trouble> {
+    let Some(once_key) = effect.once_key.clone() else { return Ok(None) };
+    let done = done(context.log.database().readers(), &[once_key]).await?;
+    let copied = done.first().and_then(|done| serde_json::from_str::<CopiedFile>(&done.result).ok());
+    Ok(copied.map(|copied| succeeded(effect, request, copied, Told { settled: false, reused: true })))
+}
+
+/// The planned name, unless somebody has taken it since.
+async fn still_free_name(
+    context: &Context,
+    account: &str,
+    destination: &Client,
+    request: &CopyFile,
+) -> Result<String, Trouble> {
+    let max_age = std::time::Duration::from_secs(10);
+    let there = context.listings.items(account, destination, &request.destination_folder_id, max_age).await?;
+    let mut taken = TakenNames::default();
+    for item in there.iter().filter(|item| !item.trashed) {
+        taken.insert(&item.name);
+    }
+    if taken.contains(&request.name) {
+        return Ok(free(&request.source_name, &taken, context.now()));
+    }
+    Ok(request.name.clone())
+}
+
+async fn copy(
+    source: &Client,
+    destination: &Client,
+    request: &CopyFile,
+    name: &str,
+    context: &Context,
+) -> Result<CopiedFile, Trouble> {
+    let download = source.workdrive().download(&request.source_file_id, None).await?;
+    let sum = Arc::new(Mutex::new(Sum::default()));
+    let uploaded = match download.length {
+        Some(length) => {
+            let body = summed(download, sum.clone());
+            upload(destination, request, name, length, body).await?
+        }
+        // A converted document has no length beforehand, and the upload needs one: through a file, never through memory.
+        None => {
+            let spool = Spool::fill(summed(download, sum.clone())).await?;
+            let length = spool.length;
+            upload(destination, request, name, length, spool.read()).await?
+        }
+    };
+    let sum = sum.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (bytes, md5) = (sum.bytes, sum.md5.finalize());
+    let verification = match (uploaded.md5, uploaded.size) {
+        (Some(theirs), _) if theirs[..] == md5[..] => Verification::Verified,
+        (None, size) if size.is_none_or(|size| size == bytes) => Verification::Unverifiable,
+        _ => return Err(discard(destination, &uploaded, bytes).await),
+    };
+    let stored = keep_our_style(destination, request, name, uploaded, context).await?;
+    Ok(CopiedFile {
+        destination_file_id: stored.id,
+        name: stored.name,
+        bytes,
+        md5: Some(hex::encode(md5)),
+        verification,
+    })
+}
+
+async fn upload(
+    destination: &Client,
+    request: &CopyFile,
+    name: &str,
+    length: u64,
+    body: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static,
+) -> Result<Uploaded, Trouble> {
+    let upload = Upload::new(&request.destination_folder_id, name, length).with_upload_id(Uuid::now_v7());
+    Ok(destination.workdrive().upload(&upload, body).await?)
+}
+
+#[derive(Debug, Clone, Default)]
+struct Sum {
+    bytes: u64,
+    md5: Md5,
+}
+
+/// The content as it passes, measured and hashed.
+fn summed(
+    download: Download,
+    sum: Arc<Mutex<Sum>>,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static {
+    download.stream.map_err(std::io::Error::other).inspect_ok(move |chunk| {
+        let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
+        sum.bytes += chunk.len() as u64;
+        sum.md5.update(chunk);
+    })
+}
+
+/// The copy is not what was sent: it must not stay.
+async fn discard(destination: &Client, uploaded: &Uploaded, bytes: u64) -> Trouble {
+    if let Err(refusal) = destination.workdrive().trash(&uploaded.id).await {
+        return refusal.into();
+    }
+    Trouble::Wrong {
+        code: "content_mismatch",
+        error: format!("the provider stored something else than the {bytes} bytes that were sent; its copy was trashed"),
+    }
+}
+
+/// The provider stored another name: somebody took ours between our look and our call. Its own style of renaming is
+/// replaced by ours. Where it refuses, the name it chose is the truth.
+async fn keep_our_style(
+    destination: &Client,
+    request: &CopyFile,
+    name: &str,
+    uploaded: Uploaded,
+    context: &Context,
+) -> Result<Uploaded, Trouble> {
+    if is_same(name, &uploaded.name) {
+        return Ok(uploaded);
+    }
+    let ours = stamped(&request.source_name, context.now());
+    match destination.workdrive().rename(&uploaded.id, &ours).await {
+        Ok(item) => Ok(Uploaded { name: item.name, ..uploaded }),
+        Err(refusal) => {
+            tracing::warn!(error = %refusal, "the provider stored another name and refuses to change it");
+            Ok(uploaded)
+        }
+    }
+}
+
+/// MD5 and length of a file at a provider, read whole.
+pub(crate) async fn read_back(client: &Client, file_id: &str) -> Result<(u64, [u8; 16]), Trouble> {
+    let download = client.workdrive().download(file_id, None).await?;
+    let mut sum = Sum::default();
+    let mut stream = std::pin::pin!(download.stream);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk?;
+        sum.bytes += chunk.len() as u64;
+        sum.md5.update(&chunk);
+    }
+    Ok((sum.bytes, sum.md5.finalize().into()))
+}
+
+/// The change that the effect makes, in the words of the ledger.
+pub(crate) fn change(request: &CopyFile) -> String {
+    folder::once_key(&request.destination_folder_id, &request.source_file_id, &request.source_version)
+}

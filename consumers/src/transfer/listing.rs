@@ -1,0 +1,102 @@
+//! What folders contain, remembered for a while.
+//!
+//! Providers limit how often one folder may be listed, and many effects look at the same folder: they share one listing.
+//! Everything this process adds is added to the memory too. A caller says how old a listing may be.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use providers::error::Error;
+use providers::zoho::workdrive::{Item, ItemFilter};
+use providers::zoho::Client;
+use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+
+/// Items remembered in all folders together; a listing of a huge tree must not become a leak.
+const MOST_ITEMS: usize = 200_000;
+
+/// Shared listings of one process.
+#[derive(Debug, Default)]
+pub struct Listings {
+    folders: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Known>>>>>,
+    creating: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
+}
+
+type Key = (String, String);
+
+#[derive(Debug)]
+struct Known {
+    listed_at: Instant,
+    items: Arc<Vec<Item>>,
+}
+
+impl Listings {
+    /// The items of a folder, listed not longer than `max_age` ago; one listing serves everybody who asks meanwhile.
+    ///
+    /// # Errors
+    /// Whatever the provider refused the listing with.
+    pub async fn items(
+        &self,
+        account: &str,
+        client: &Client,
+        folder_id: &str,
+        max_age: Duration,
+    ) -> Result<Arc<Vec<Item>>, Error> {
+        let asked_at = Instant::now();
+        let slot = self.slot(account, folder_id);
+        let mut known = slot.lock().await;
+        let oldest = asked_at.checked_sub(max_age).unwrap_or(asked_at);
+        if let Some(known) = known.as_ref().filter(|known| known.listed_at >= oldest) {
+            return Ok(known.items.clone());
+        }
+        // Taken before the call: what changes while the pages are read may be missing.
+        let listed_at = Instant::now();
+        let items = Arc::new(client.workdrive().list(folder_id, ItemFilter::All).await?);
+        *known = Some(Known { listed_at, items: items.clone() });
+        drop(known);
+        self.make_room(account, folder_id);
+        Ok(items)
+    }
+
+    /// Remembers an item that this process has just put into a folder.
+    pub async fn added(&self, account: &str, folder_id: &str, item: Item) {
+        let slot = self.slot(account, folder_id);
+        let mut known = slot.lock().await;
+        if let Some(known) = known.as_mut() {
+            Arc::make_mut(&mut known.items).push(item);
+        }
+    }
+
+    /// Remembers that this process has just made a folder, so it is empty.
+    pub async fn made(&self, account: &str, folder_id: &str) {
+        let slot = self.slot(account, folder_id);
+        *slot.lock().await = Some(Known { listed_at: Instant::now(), items: Arc::default() });
+    }
+
+    /// The right to make folders in a parent; two at once would both find the name free.
+    pub async fn making_in(&self, account: &str, parent_id: &str) -> OwnedMutexGuard<()> {
+        let lock = {
+            let mut creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+            creating.retain(|_, lock| Arc::strong_count(lock) > 1);
+            creating.entry((account.to_owned(), parent_id.to_owned())).or_default().clone()
+        };
+        lock.lock_owned().await
+    }
+
+    fn slot(&self, account: &str, folder_id: &str) -> Arc<AsyncMutex<Option<Known>>> {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.entry((account.to_owned(), folder_id.to_owned())).or_default().clone()
+    }
+
+    /// Forgets everything else when too much is remembered; whoever needs it lists again.
+    fn make_room(&self, account: &str, folder_id: &str) {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let items: usize = folders
+            .values()
+            .filter_map(|slot| slot.try_lock().ok().and_then(|known| known.as_ref().map(|known| known.items.len() + 1)))
+            .sum();
+        if items > MOST_ITEMS {
+            folders.retain(|(of, id), slot| (of == account && id == folder_id) || Arc::strong_count(slot) > 1);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Finding the source folder: inside one team folder only, by name, the most recently modified of several.
+
+use std::time::Duration;
+
+use catalogue::transfer::{LOCATED, Located};
+use providers::error::Error as Refusal;
+use providers::zoho::workdrive::Item;
+use providers::zoho::{Client, names_match};
+
+use super::request::{CopyFolder, Locate};
+use super::settings::Settings;
+use crate::context::Context;
+use crate::ledger::{Effect, Kind, Planned, Verdict, tell};
+use crate::trouble::Trouble;
+
+/// How old the listing of the team folder may be when a name is found in it.
+const FRESH_ENOUGH: Duration = Duration::from_secs(30);
+/// A name that is not found is looked for once more in a listing not older than this.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The folder that a name stands for.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The chosen folder.
+    pub folder: Item,
+    /// How many matched.
+    pub candidates: u64,
+    /// Whether folders below the first level could be searched too.
+    pub searched_everywhere: bool,
+}
+
+/// Does the effect.
+pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
+    let request: Locate = effect.request()?;
+    let settings = context.transfers.get(&request.transfer)?;
+    let Some(found) = find(context, settings, &request.folder_name).await? else {
+        return Ok(Verdict::Failed {
+            code: "source_folder_not_found".to_owned(),
+            error: format!("no folder named {:?} in the source team folder", request.folder_name),
+            events: Vec::new(),
+            dead_letter: false,
+        });
+    };
+    let located = Located {
+        run: effect.run,
+        source_folder_id: found.folder.id.clone(),
+        source_folder_name: found.folder.name.clone(),
+        candidates: found.candidates,
+        searched_everywhere: found.searched_everywhere,
+    };
+    let copy = CopyFolder {
+        transfer: request.transfer.clone(),
+        record_id: request.record_id.clone(),
+        source_folder_id: found.folder.id.clone(),
+        name: found.folder.name.clone(),
+        path: found.folder.name.clone(),
+        destination_parent_id: settings.destination_folder_id.clone(),
+        destination_folder_id: None,
+        parent_is_new: false,
+    };
+    Ok(Verdict::Succeeded {
+        result: serde_json::json!({ "source_folder_id": found.folder.id }),
+        bytes: None,
+        events: vec![tell(effect, LOCATED, &located)],
+        plan: vec![planned_folder(settings, effect, copy)],
+    })
+}
+
+/// The effect that copies a folder of a run.
+pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: CopyFolder) -> Planned {
+    Planned {
+        key: format!(
+            "folder.copy:{}:{}:{}:{}",
+            settings.name, request.record_id, parent.run, request.source_folder_id
+        ),
+        kind: Kind::CopyFolder,
+        stream: parent.stream.clone(),
+        run: parent.run,
+        account: settings.destination.clone(),
+        source_account: Some(settings.source.clone()),
+        organization: settings.organization.clone(),
+        once_key: None,
+        bytes: None,
+        request: Planned::encode(&request),
+        correlation_id: parent.correlation_id,
+        causation_id: parent.causation_id,
+        not_before: None,
+    }
+}
+
+/// Looks for the folder. Only reads.
+///
+/// # Errors
+/// Whatever the provider refused a listing with; a search that is refused only narrows where we look.
+pub async fn find(context: &Context, settings: &Settings, name: &str) -> Result<Option<Found>, Trouble> {
+    let client = context.zoho(&settings.source)?;
+    let (nested, searched_everywhere) = match search(client, settings, name).await {
+        Ok(found) => (found, true),
+        Err(refusal) if narrows_only(&refusal) => {
+            tracing::debug!(account.id = settings.source, error = %refusal, "the team folder cannot be searched; looking at its first level");
+            (Vec::new(), false)
+        }
+        Err(refusal) => return Err(refusal.into()),
+    };
+    for max_age in [FRESH_ENOUGH, FRESH] {
+        let first_level =
+            context.listings.items(&settings.source, client, &settings.source_team_folder_id, max_age).await?;
+        let mut matching: Vec<Item> = first_level
+            .iter()
+            .chain(&nested)
+            .filter(|item| item.is_folder && !item.trashed && names_match(&item.name, name))
+            .cloned()
+            .collect();
+        // Newest first; equal times are decided by id, so that every run chooses the same.
+        matching.sort_by(|a, b| b.modified.cmp(&a.modified).then_with(|| a.id.cmp(&b.id)));
+        matching.dedup_by(|a, b| a.id == b.id);
+        let candidates = matching.len() as u64;
+        if let Some(folder) = matching.into_iter().next() {
+            return Ok(Some(Found { folder, candidates, searched_everywhere }));
+        }
+    }
+    Ok(None)
+}
+
+async fn search(client: &Client, settings: &Settings, name: &str) -> Result<Vec<Item>, Refusal> {
+    client.workdrive().search_folders_in(&settings.source_team_folder_id, name).await
+}
+
+/// Search needs rights that many grants lack, and an edition that has it. Without it the first level is searched.
+fn narrows_only(refusal: &Refusal) -> bool {
+    !(refusal.is_retryable() || refusal.stops_account())
+}
