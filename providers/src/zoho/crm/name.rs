@@ -1,0 +1,124 @@
+//! Names and ids that go into queries and paths; parsed once, so that nothing can be smuggled in through them.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Longest accepted name or id, in bytes.
+const LONGEST_BYTES: usize = 100;
+
+/// API name of a module or field: letters, digits and underscores, beginning with a letter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApiName(String);
+
+/// Id of a CRM record: digits. Kept as text, because it does not fit a floating-point number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordId(String);
+
+/// The text is neither a name nor an id.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadName {
+    /// Not an API name.
+    #[error(
+        "{0:?} is not a crm api name: letters, digits and underscores, beginning with a letter"
+    )]
+    ApiName(String),
+    /// Not a record id.
+    #[error("{0:?} is not a crm record id: digits only")]
+    RecordId(String),
+}
+
+impl ApiName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ApiName {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
+        let is_name = text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !begins_well || !is_name || text.len() > LONGEST_BYTES {
+            return Err(BadName::ApiName(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ApiName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl RecordId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for RecordId {
+    type Err = BadName;
+
+    fn from_str(text: &str) -> Result<Self, BadName> {
+        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number || text.len() > LONGEST_BYTES {
+            return Err(BadName::RecordId(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_names_becomes_a_name() {
+        for good in ["Deals", "Docs_Moved", "CustomModule12", "a"] {
+            assert_eq!(
+                good.parse::<ApiName>()
+                    .map(|name| name.to_string())
+                    .as_deref(),
+                Ok(good)
+            );
+        }
+        for bad in [
+            "",
+            "_x",
+            "1x",
+            "A B",
+            "A'",
+            "Deals where (id > '0')",
+            "../users",
+            "Übung",
+            "a.b",
+        ] {
+            assert_eq!(
+                bad.parse::<ApiName>(),
+                Err(BadName::ApiName(bad.to_owned()))
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_but_digits_becomes_a_record_id() {
+        assert!("5200000000123456".parse::<RecordId>().is_ok());
+        for bad in ["", "52x", "5 2", "'", "-1", "٣"] {
+            assert!(bad.parse::<RecordId>().is_err());
+        }
+    }
+}
