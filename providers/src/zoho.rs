@@ -2,8 +2,9 @@
 //!
 //! Written from Zoho's documentation and from measured behaviour of 2026; each module names the odd facts it relies on.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -106,6 +107,8 @@ struct Inner {
     budget: Arc<dyn Budget>,
     tokens: Tokens,
     pace: Pace,
+    /// Team ids by team folder id.
+    teams: Mutex<HashMap<String, String>>,
 }
 
 /// What an account can reach.
@@ -147,6 +150,7 @@ impl Client {
                 budget,
                 tokens,
                 pace: Pace::default(),
+                teams: Mutex::default(),
             }),
         }
     }

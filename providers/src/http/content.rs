@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::Stream;
-use futures::stream::BoxStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{Error, Outcome};
@@ -22,7 +21,7 @@ const MINIMUM_BYTES_PER_LIMIT: u64 = 16 * 1024;
 /// does no harm.
 pub struct Content {
     operation: &'static str,
-    body: BoxStream<'static, Result<Bytes, reqwest::Error>>,
+    body: Pin<Box<dyn Stream<Item = Result<Bytes, reqwest::Error>> + Send + Sync>>,
     expected_bytes: Option<u64>,
     received_bytes: u64,
     stall_limit: Duration,

@@ -20,7 +20,7 @@ mod record;
 mod update;
 mod watch;
 
-pub use name::{ApiName, BadName, RecordId};
+pub use name::{ApiName, RecordId};
 pub use pending::{Page, PendingQuery};
 pub use record::Record;
 pub use update::{UpdateOptions, Updated};

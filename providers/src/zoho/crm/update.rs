@@ -56,10 +56,10 @@ impl Crm<'_> {
         &self,
         module: &ApiName,
         id: &RecordId,
-        fields: &Map<String, Value>,
+        fields: Map<String, Value>,
         options: UpdateOptions,
     ) -> Result<Updated, Error> {
-        let mut record = fields.clone();
+        let mut record = fields;
         record.insert("id".to_owned(), Value::from(id.as_str()));
         let mut body = json!({ "data": [record] });
         if options.suppress_automation {

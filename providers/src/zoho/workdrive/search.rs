@@ -3,6 +3,8 @@
 //! The index matches parts of names and lags behind, so hits are filtered here and a missing hit proves nothing: listing
 //! the parent folder does.
 
+use std::sync::PoisonError;
+
 use crate::error::Error;
 use crate::http;
 use crate::zoho::call::Operation;
@@ -20,6 +22,42 @@ const SEARCH: Operation = read(
 const PAGE_LIMIT: usize = 50;
 
 impl WorkDrive<'_> {
+    /// [`Self::search_folders`] in the team that owns the team folder. The team is looked up once for each client.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when no team of the account owns the team folder, and those of [`Self::find_team_of`] and
+    /// [`Self::search_folders`].
+    pub async fn search_folders_in(
+        &self,
+        team_folder_id: &str,
+        name: &str,
+    ) -> Result<Vec<Item>, Error> {
+        let team_id = self.team_id_of(team_folder_id).await?;
+        self.search_folders(&team_id, team_folder_id, name).await
+    }
+
+    async fn team_id_of(&self, team_folder_id: &str) -> Result<String, Error> {
+        let teams = &self.client.inner.teams;
+        if let Some(id) = teams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(team_folder_id)
+        {
+            return Ok(id.clone());
+        }
+        let Some(team) = self.find_team_of(team_folder_id).await? else {
+            return Err(Error::NotFound {
+                what: "team folder",
+                id: team_folder_id.to_owned(),
+            });
+        };
+        teams
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(team_folder_id.to_owned(), team.id.clone());
+        Ok(team.id)
+    }
+
     /// Folders inside one team folder, at any depth, whose name is `name` regardless of case.
     ///
     /// # Errors

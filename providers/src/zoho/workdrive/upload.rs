@@ -49,6 +49,26 @@ pub struct Upload {
     pub upload_id: Uuid,
 }
 
+impl Upload {
+    /// An upload that keeps what is there, under a new id.
+    pub fn new(parent_id: impl Into<String>, name: impl Into<String>, size: u64) -> Self {
+        let (parent_id, name) = (parent_id.into(), name.into());
+        Self {
+            parent_id,
+            name,
+            size,
+            override_existing: false,
+            upload_id: Uuid::new_v4(),
+        }
+    }
+
+    /// The same under the given id.
+    #[must_use]
+    pub fn with_upload_id(self, upload_id: Uuid) -> Self {
+        Self { upload_id, ..self }
+    }
+}
+
 /// What the provider stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uploaded {
