@@ -172,10 +172,11 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
     }
 }
 
-/// Events of some types in the positions `(after, up_to]`, in order; `types` empty means all.
+/// Events of some types, or of one account, in the positions `(after, up_to]`, in order; `types` empty means all.
 pub(crate) async fn window(
     readers: &SqlitePool,
     types: &[EventType],
+    account: Option<&str>,
     after: GlobalPosition,
     up_to: GlobalPosition,
     with_payload: bool,
@@ -191,6 +192,9 @@ pub(crate) async fn window(
             list.push_bind(event_type.as_str().to_owned());
         }
         query.push(")");
+    }
+    if let Some(account) = account {
+        query.push(" AND +account = ").push_bind(account.to_owned());
     }
     query.push(" ORDER BY global_position");
     fetch(query, readers).await

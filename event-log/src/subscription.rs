@@ -19,6 +19,7 @@ pub struct Subscription {
     name: String,
     types: Vec<EventType>,
     with_payload: bool,
+    account: Option<String>,
     position: GlobalPosition,
     window: i64,
     head: watch::Receiver<GlobalPosition>,
@@ -42,13 +43,21 @@ impl Subscription {
         let name = name.into();
         let position = checkpoint::load(log.database().readers(), &name).await?;
         let head = log.head();
-        Ok(Subscription { log: log.clone(), name, types, with_payload: false, position, window: i64::from(window.max(1)), head })
+        let window = i64::from(window.max(1));
+        Ok(Subscription { log: log.clone(), name, types, with_payload: false, account: None, position, window, head })
     }
 
     /// Also reads the payload bytes.
     #[must_use]
     pub fn with_payload(mut self) -> Self {
         self.with_payload = true;
+        self
+    }
+
+    /// Hands out the events of one account only.
+    #[must_use]
+    pub fn of_account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
         self
     }
 
@@ -103,7 +112,8 @@ impl Subscription {
         let mut from = self.position;
         while from < head {
             let up_to = GlobalPosition(head.0.min(from.0 + self.window));
-            let events = read::window(readers, &self.types, from, up_to, self.with_payload).await?;
+            let account = self.account.as_deref();
+            let events = read::window(readers, &self.types, account, from, up_to, self.with_payload).await?;
             if !events.is_empty() || up_to == head {
                 self.position = up_to;
                 return Ok(Some(Batch { events, last: up_to }));

@@ -9,7 +9,10 @@ CREATE TABLE registrations (
     state           TEXT NOT NULL CHECK (state IN ('creating', 'active', 'retiring', 'removed', 'lost', 'failed')),
     expires_at      TEXT,
     created_at      TEXT NOT NULL,
+    -- Since when every change should have been announced: a renewal without a gap keeps it.
     active_since    TEXT,
+    retiring_since  TEXT,
+    -- When we last compared, and when the provider last had it.
     checked_at      TEXT,
     last_seen_at    TEXT,
     error           TEXT
@@ -23,18 +26,26 @@ CREATE TABLE schedules (
     spec             TEXT NOT NULL,
     timezone         TEXT NOT NULL,
     next_run_at      TEXT,
+    -- Why the next run happens, where that is not its time: 'start', 'gap'.
+    wanted_trigger   TEXT,
     last_started_at  TEXT,
     last_finished_at TEXT,
+    -- 'completed', 'failed' (it is tried again at next_run_at), 'misconfigured' (a person must act).
     last_outcome     TEXT,
     last_error       TEXT,
+    -- Failed attempts in a row.
+    failures         INTEGER NOT NULL DEFAULT 0,
     runs             INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- The provider's continuation, saved with the events it covers.
+-- How far an unfinished run has come: the provider's continuation, saved with the events it covers.
 CREATE TABLE poll_cursors (
-    poll_name  TEXT PRIMARY KEY,
-    cursor     TEXT NOT NULL,
-    updated_at TEXT NOT NULL
+    poll_name    TEXT PRIMARY KEY,
+    run          INTEGER NOT NULL,
+    trigger_name TEXT NOT NULL,
+    -- Absent before the first page.
+    cursor       TEXT,
+    updated_at   TEXT NOT NULL
 ) STRICT;
 
 -- Requests that were not accepted, with the cause; the oldest make room for new ones.
