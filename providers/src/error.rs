@@ -223,10 +223,7 @@ impl Error {
     /// Whether nothing on this account will work until a person acts (consent, client registration, licence).
     #[must_use]
     pub fn stops_account(&self) -> bool {
-        matches!(
-            self,
-            Self::NeedsConsent { .. } | Self::BadClient { .. } | Self::Licence { .. }
-        )
+        matches!(self, Self::NeedsConsent { .. } | Self::BadClient { .. } | Self::Licence { .. })
     }
 
     /// A stable name for tables, metrics and answers, in snake case.
@@ -286,19 +283,12 @@ impl Error {
 
     /// An input we refuse before asking the provider.
     pub(crate) fn refused_input(code: &str, field: &str, message: impl Into<String>) -> Self {
-        Self::Rejected {
-            code: code.to_owned(),
-            message: message.into(),
-            field: Some(field.to_owned()),
-        }
+        Self::Rejected { code: code.to_owned(), message: message.into(), field: Some(field.to_owned()) }
     }
 
     /// An answer in an undocumented shape.
     pub(crate) fn unreadable(operation: &'static str, detail: impl Into<String>) -> Self {
-        Self::Unreadable {
-            operation,
-            detail: detail.into(),
-        }
+        Self::Unreadable { operation, detail: detail.into() }
     }
 }
 
@@ -309,37 +299,22 @@ mod tests {
 
     #[test]
     fn a_lost_answer_is_unknown_and_a_refusal_is_not_done() {
-        let lost = Error::Unavailable {
-            operation: "crm.update",
-            status: None,
-            outcome: Outcome::Unknown,
-            source: None,
-        };
+        let lost =
+            Error::Unavailable { operation: "crm.update", status: None, outcome: Outcome::Unknown, source: None };
         assert_eq!(lost.outcome(), Outcome::Unknown);
         assert!(lost.is_retryable());
         let refused = Error::refused_input("too_long", "name", "at most 255 characters");
         assert_eq!(refused.outcome(), Outcome::NotDone);
         assert!(!refused.is_retryable());
-        assert_eq!(
-            refused.to_string(),
-            "refused with too_long: at most 255 characters (field name)"
-        );
+        assert_eq!(refused.to_string(), "refused with too_long: at most 255 characters (field name)");
     }
 
     #[test]
     fn a_throttle_says_until_when_and_for_what() {
-        let until = DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z")
-            .unwrap()
-            .to_utc();
-        let error = Error::Throttled(Throttled {
-            until,
-            scope: ThrottleScope::Folder("f1".into()),
-            reason: "F7008".into(),
-        });
+        let until = DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z").unwrap().to_utc();
+        let error =
+            Error::Throttled(Throttled { until, scope: ThrottleScope::Folder("f1".into()), reason: "F7008".into() });
         assert_eq!(error.throttled_until(), Some(until));
-        assert_eq!(
-            error.to_string(),
-            "throttled until 2026-01-15T10:00:00+00:00 (scope folder f1): F7008"
-        );
+        assert_eq!(error.to_string(), "throttled until 2026-01-15T10:00:00+00:00 (scope folder f1): F7008");
     }
 }

@@ -23,11 +23,7 @@ pub use content::Content;
 const IDLE_CONNECTIONS_PER_HOST: usize = 32;
 
 /// Everything but the unreserved characters of RFC 3986.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Builds the HTTP client; one for the whole process, so that connections are shared.
 ///
@@ -73,10 +69,8 @@ pub(crate) fn extend(base: &Url, segments: &[&str]) -> Url {
 
 /// `url` with a query in which names and values are percent-encoded, brackets and spaces (`%20`) included.
 pub(crate) fn with_query(mut url: Url, pairs: &[(&str, &str)]) -> Url {
-    let query: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)))
-        .collect();
+    let query: Vec<String> =
+        pairs.iter().map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value))).collect();
     url.set_query(Some(&query.join("&")));
     url
 }
@@ -98,18 +92,12 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Tim
 
 /// Whether a request that failed without an answer may have reached the other side.
 pub(crate) fn outcome_of(error: &reqwest::Error) -> Outcome {
-    if error.is_connect() || error.is_builder() {
-        Outcome::NotDone
-    } else {
-        Outcome::Unknown
-    }
+    if error.is_connect() || error.is_builder() { Outcome::NotDone } else { Outcome::Unknown }
 }
 
 /// Whether two URLs are served by the same party: scheme, host and port.
 pub(crate) fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme()
-        && a.host() == b.host()
-        && a.port_or_known_default() == b.port_or_known_default()
+    a.scheme() == b.scheme() && a.host() == b.host() && a.port_or_known_default() == b.port_or_known_default()
 }
 
 #[cfg(test)]
@@ -121,38 +109,21 @@ mod tests {
     fn ids_cannot_leave_their_path_segment() {
         let base = Url::parse("http://127.0.0.1:9100/workdrive/").unwrap();
         let url = extend(&base, &["api", "v1", "files", "../../a?b#c"]);
-        assert_eq!(
-            url.as_str(),
-            "http://127.0.0.1:9100/workdrive/api/v1/files/..%2F..%2Fa%3Fb%23c"
-        );
+        assert_eq!(url.as_str(), "http://127.0.0.1:9100/workdrive/api/v1/files/..%2F..%2Fa%3Fb%23c");
     }
 
     #[test]
     fn brackets_and_spaces_in_queries_are_percent_encoded() {
-        let url = with_query(
-            Url::parse("https://a.example/x").unwrap(),
-            &[("page[limit]", "50"), ("q", "a b+c&ü")],
-        );
-        assert_eq!(
-            url.as_str(),
-            "https://a.example/x?page%5Blimit%5D=50&q=a%20b%2Bc%26%C3%BC"
-        );
+        let url = with_query(Url::parse("https://a.example/x").unwrap(), &[("page[limit]", "50"), ("q", "a b+c&ü")]);
+        assert_eq!(url.as_str(), "https://a.example/x?page%5Blimit%5D=50&q=a%20b%2Bc%26%C3%BC");
     }
 
     #[test]
     fn retry_after_is_read_as_seconds_and_as_a_date() {
-        let now = DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z")
-            .unwrap()
-            .to_utc();
+        let now = DateTime::parse_from_rfc3339("2026-01-15T10:00:00Z").unwrap().to_utc();
         let headers = |value: &str| HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]);
-        assert_eq!(
-            retry_after(&headers("84"), now),
-            Some(TimeDelta::seconds(84))
-        );
-        assert_eq!(
-            retry_after(&headers("Thu, 15 Jan 2026 10:00:30 GMT"), now),
-            Some(TimeDelta::seconds(30))
-        );
+        assert_eq!(retry_after(&headers("84"), now), Some(TimeDelta::seconds(84)));
+        assert_eq!(retry_after(&headers("Thu, 15 Jan 2026 10:00:30 GMT"), now), Some(TimeDelta::seconds(30)));
         assert_eq!(retry_after(&headers("soon"), now), None);
         assert_eq!(retry_after(&HeaderMap::new(), now), None);
     }
@@ -160,17 +131,8 @@ mod tests {
     #[test]
     fn another_port_is_another_party() {
         let url = |text| Url::parse(text).unwrap();
-        assert!(same_origin(
-            &url("https://a.example/x"),
-            &url("https://a.example:443/y")
-        ));
-        assert!(!same_origin(
-            &url("https://a.example/x"),
-            &url("https://a.example:444/x")
-        ));
-        assert!(!same_origin(
-            &url("https://a.example/x"),
-            &url("http://a.example/x")
-        ));
+        assert!(same_origin(&url("https://a.example/x"), &url("https://a.example:443/y")));
+        assert!(!same_origin(&url("https://a.example/x"), &url("https://a.example:444/x")));
+        assert!(!same_origin(&url("https://a.example/x"), &url("http://a.example/x")));
     }
 }

@@ -48,11 +48,7 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            call: Duration::from_secs(30),
-            stall: Duration::from_secs(30),
-            upload_answer: Duration::from_secs(120),
-        }
+        Self { call: Duration::from_secs(30), stall: Duration::from_secs(30), upload_answer: Duration::from_secs(120) }
     }
 }
 
@@ -144,14 +140,7 @@ impl Client {
         };
         let tokens = Tokens::new(accounts, tokens, settings.clock.clone());
         Self {
-            inner: Arc::new(Inner {
-                settings,
-                http,
-                budget,
-                tokens,
-                pace: Pace::default(),
-                teams: Mutex::default(),
-            }),
+            inner: Arc::new(Inner { settings, http, budget, tokens, pace: Pace::default(), teams: Mutex::default() }),
         }
     }
 
@@ -182,21 +171,12 @@ impl Client {
         let token = self.inner.tokens.current().await?;
         let crm = self.crm().current_user().await;
         let workdrive = self.workdrive().me().await.map(drop);
-        for answer in [crm.as_ref().err(), workdrive.as_ref().err()]
-            .into_iter()
-            .flatten()
-        {
+        for answer in [crm.as_ref().err(), workdrive.as_ref().err()].into_iter().flatten() {
             if let Error::NeedsConsent { reason } = answer {
-                return Err(Error::NeedsConsent {
-                    reason: reason.clone(),
-                });
+                return Err(Error::NeedsConsent { reason: reason.clone() });
             }
         }
-        Ok(Probe {
-            api_domain: token.api_domain,
-            crm,
-            workdrive,
-        })
+        Ok(Probe { api_domain: token.api_domain, crm, workdrive })
     }
 
     /// Gives the grant back: the refresh token and its access tokens stop working, and the account needs consent.
@@ -210,9 +190,6 @@ impl Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Client")
-            .field("account", &self.inner.settings.account)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Client").field("account", &self.inner.settings.account).finish_non_exhaustive()
     }
 }

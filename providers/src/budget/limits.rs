@@ -38,45 +38,28 @@ impl Limits {
     /// Requests for access tokens.
     #[must_use]
     pub fn oauth_token(&self) -> Lane {
-        let limit = Limit::Window {
-            permits: self.token_refreshes_per_10_minutes.max(1),
-            window: Duration::from_secs(600),
-        };
-        Lane {
-            name: Cow::Borrowed("oauth.token"),
-            limit,
-        }
+        let limit =
+            Limit::Window { permits: self.token_refreshes_per_10_minutes.max(1), window: Duration::from_secs(600) };
+        Lane { name: Cow::Borrowed("oauth.token"), limit }
     }
 
     /// Every CRM call.
     #[must_use]
     pub fn crm(&self) -> Lane {
-        Lane {
-            name: Cow::Borrowed("crm"),
-            limit: rate(self.crm_per_second),
-        }
+        Lane { name: Cow::Borrowed("crm"), limit: rate(self.crm_per_second) }
     }
 
     /// CRM calls that share the smaller allowance, in addition to [`Self::crm`].
     #[must_use]
     pub fn crm_heavy(&self) -> Lane {
-        Lane {
-            name: Cow::Borrowed("crm.heavy"),
-            limit: rate(self.crm_heavy_per_second),
-        }
+        Lane { name: Cow::Borrowed("crm.heavy"), limit: rate(self.crm_heavy_per_second) }
     }
 
     /// WorkDrive calls other than moving bytes. Strictly spaced: a burst of 1 is all that was measured to be tolerated.
     #[must_use]
     pub fn workdrive_metadata(&self) -> Lane {
-        let limit = Limit::Rate {
-            per_second: self.workdrive_metadata_per_second,
-            burst: 1,
-        };
-        Lane {
-            name: Cow::Borrowed("workdrive.metadata"),
-            limit,
-        }
+        let limit = Limit::Rate { per_second: self.workdrive_metadata_per_second, burst: 1 };
+        Lane { name: Cow::Borrowed("workdrive.metadata"), limit }
     }
 
     /// Listings of one folder, in addition to [`Self::workdrive_metadata`].
@@ -86,28 +69,19 @@ impl Limits {
             permits: self.workdrive_listings_per_folder_per_minute.max(1),
             window: Duration::from_secs(60),
         };
-        Lane {
-            name: Cow::Owned(format!("workdrive.folder:{folder_id}")),
-            limit,
-        }
+        Lane { name: Cow::Owned(format!("workdrive.folder:{folder_id}")), limit }
     }
 
     /// Downloads; only refusals count.
     #[must_use]
     pub fn workdrive_download(&self) -> Lane {
-        Lane {
-            name: Cow::Borrowed("workdrive.download"),
-            limit: Limit::Unlimited,
-        }
+        Lane { name: Cow::Borrowed("workdrive.download"), limit: Limit::Unlimited }
     }
 
     /// Uploads; only refusals count.
     #[must_use]
     pub fn workdrive_upload(&self) -> Lane {
-        Lane {
-            name: Cow::Borrowed("workdrive.upload"),
-            limit: Limit::Unlimited,
-        }
+        Lane { name: Cow::Borrowed("workdrive.upload"), limit: Limit::Unlimited }
     }
 }
 

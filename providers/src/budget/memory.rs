@@ -26,19 +26,10 @@ impl MemoryBudget {
     /// A budget that waits up to `max_wait` for a permit and answers [`Error::Throttled`] beyond that.
     #[must_use]
     pub fn new(clock: Clock, max_wait: Duration) -> Self {
-        Self {
-            clock,
-            max_wait,
-            lanes: Mutex::new(HashMap::new()),
-        }
+        Self { clock, max_wait, lanes: Mutex::new(HashMap::new()) }
     }
 
-    fn with_lane<T>(
-        &self,
-        lane: &Lane,
-        now: DateTime<Utc>,
-        change: impl FnOnce(&mut LaneState) -> T,
-    ) -> T {
+    fn with_lane<T>(&self, lane: &Lane, now: DateTime<Utc>, change: impl FnOnce(&mut LaneState) -> T) -> T {
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         if lanes.len() > LANES_BEFORE_CLEANING {
             lanes.retain(|_, (limit, state)| !state.is_idle(limit, now));
@@ -47,15 +38,12 @@ impl MemoryBudget {
             *limit = lane.limit;
             return change(state);
         }
-        let (_, state) = lanes
-            .entry(lane.name.to_string())
-            .or_insert((lane.limit, LaneState::default()));
+        let (_, state) = lanes.entry(lane.name.to_string()).or_insert((lane.limit, LaneState::default()));
         change(state)
     }
 
     fn refused_until(&self, lane: &Lane, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.with_lane(lane, now, |state| state.refused_until)
-            .filter(|until| *until > now)
+        self.with_lane(lane, now, |state| state.refused_until).filter(|until| *until > now)
     }
 }
 
@@ -98,9 +86,5 @@ fn throttled(lane: &Lane, until: DateTime<Utc>) -> Throttled {
         _ if lane.name.starts_with("crm") => ThrottleScope::Organization,
         _ => ThrottleScope::Token,
     };
-    Throttled {
-        until,
-        scope,
-        reason: format!("budget of {}", lane.name),
-    }
+    Throttled { until, scope, reason: format!("budget of {}", lane.name) }
 }

@@ -48,11 +48,7 @@ impl Answer {
         };
         let read = async {
             let mut body = BytesMut::new();
-            while let Some(chunk) = response
-                .chunk()
-                .await
-                .map_err(|error| lost(error.without_url().into()))?
-            {
+            while let Some(chunk) = response.chunk().await.map_err(|error| lost(error.without_url().into()))? {
                 if body.len() + chunk.len() > BODY_LIMIT_BYTES {
                     return Err(Error::unreadable(operation, "more than 32 MiB"));
                 }
@@ -60,15 +56,8 @@ impl Answer {
             }
             Ok(body.freeze())
         };
-        let body = tokio::time::timeout(timeout, read)
-            .await
-            .map_err(|elapsed| lost(elapsed.into()))??;
-        Ok(Self {
-            status,
-            reason,
-            headers,
-            body,
-        })
+        let body = tokio::time::timeout(timeout, read).await.map_err(|elapsed| lost(elapsed.into()))??;
+        Ok(Self { status, reason, headers, body })
     }
 
     /// The body as a JSON document of the expected shape.
@@ -77,12 +66,7 @@ impl Answer {
     /// [`Error::Unreadable`] naming the place, never the content.
     pub(crate) fn json<T: DeserializeOwned>(&self, operation: &'static str) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|error| {
-            let detail = format!(
-                "{} at line {} column {}",
-                category(&error),
-                error.line(),
-                error.column()
-            );
+            let detail = format!("{} at line {} column {}", category(&error), error.line(), error.column());
             Error::unreadable(operation, detail)
         })
     }
@@ -114,5 +98,22 @@ fn category(error: &serde_json::Error) -> &'static str {
         serde_json::error::Category::Syntax => "not json",
         serde_json::error::Category::Data => "unexpected json",
         serde_json::error::Category::Eof => "json ends early",
+    }
+}
+
+#[cfg(test)]
+impl Answer {
+    /// An answer as the classifiers see it.
+    pub(crate) fn sample(status: u16, headers: &[(&'static str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| {
+            let value = value.parse().expect("header values in tests are valid");
+            (reqwest::header::HeaderName::from_static(name), value)
+        });
+        Self {
+            status: StatusCode::from_u16(status).expect("statuses in tests are valid"),
+            reason: None,
+            headers: headers.collect(),
+            body: Bytes::copy_from_slice(body.as_bytes()),
+        }
     }
 }

@@ -83,25 +83,14 @@ impl Content {
 
     fn end(&mut self) -> Option<Result<Bytes, Error>> {
         self.ended = true;
-        let expected_bytes = self
-            .expected_bytes
-            .filter(|expected| *expected != self.received_bytes)?;
-        Some(Err(Error::Incomplete {
-            operation: self.operation,
-            expected_bytes,
-            received_bytes: self.received_bytes,
-        }))
+        let expected_bytes = self.expected_bytes.filter(|expected| *expected != self.received_bytes)?;
+        Some(Err(Error::Incomplete { operation: self.operation, expected_bytes, received_bytes: self.received_bytes }))
     }
 
     fn broken(&mut self, source: crate::error::BoxError) -> Error {
         self.ended = true;
         let operation = self.operation;
-        Error::Unavailable {
-            operation,
-            status: None,
-            outcome: Outcome::Unknown,
-            source: Some(source),
-        }
+        Error::Unavailable { operation, status: None, outcome: Outcome::Unknown, source: Some(source) }
     }
 }
 
@@ -118,14 +107,11 @@ impl Stream for Content {
                 this.arrived(chunk.len() as u64);
                 Poll::Ready(Some(Ok(chunk)))
             }
-            Poll::Ready(Some(Err(error))) => {
-                Poll::Ready(Some(Err(this.broken(error.without_url().into()))))
-            }
+            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(this.broken(error.without_url().into())))),
             Poll::Ready(None) => Poll::Ready(this.end()),
             Poll::Pending => {
                 ready!(this.poll_stalled(context));
-                let stalled =
-                    std::io::Error::new(std::io::ErrorKind::TimedOut, "the content stalled");
+                let stalled = std::io::Error::new(std::io::ErrorKind::TimedOut, "the content stalled");
                 Poll::Ready(Some(Err(this.broken(stalled.into()))))
             }
         }

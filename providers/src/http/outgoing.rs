@@ -37,11 +37,7 @@ struct State {
 impl Progress {
     fn new() -> Arc<Self> {
         let phase = Phase::Connection(Instant::now());
-        Arc::new(Self(Mutex::new(State {
-            phase,
-            sent_bytes: 0,
-            failure: None,
-        })))
+        Arc::new(Self(Mutex::new(State { phase, sent_bytes: 0, failure: None })))
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -103,16 +99,7 @@ impl Outgoing {
     ) -> (Self, Arc<Progress>) {
         let progress = Progress::new();
         let source = Box::pin(source);
-        (
-            Self {
-                source,
-                size_bytes,
-                read_bytes: 0,
-                last: None,
-                progress: Arc::clone(&progress),
-            },
-            progress,
-        )
+        (Self { source, size_bytes, read_bytes: 0, last: None, progress: Arc::clone(&progress) }, progress)
     }
 
     /// Remembers the failure for the caller and gives the connection one of its own.
@@ -128,10 +115,7 @@ impl Outgoing {
     fn take_in(&mut self, chunk: Bytes) -> io::Result<Option<Bytes>> {
         self.read_bytes += chunk.len() as u64;
         if self.read_bytes > self.size_bytes {
-            return Err(self.fail(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "more content than announced",
-            )));
+            return Err(self.fail(io::Error::new(io::ErrorKind::InvalidData, "more content than announced")));
         }
         if self.read_bytes == self.size_bytes {
             self.last = Some(chunk);
@@ -147,10 +131,7 @@ impl Outgoing {
             return Some(Err(self.fail(short)));
         }
         let last = self.last.take();
-        self.hand_over(
-            last.as_ref().map_or(0, Bytes::len),
-            Phase::Answer(Instant::now()),
-        );
+        self.hand_over(last.as_ref().map_or(0, Bytes::len), Phase::Answer(Instant::now()));
         last.map(Ok)
     }
 

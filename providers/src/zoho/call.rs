@@ -66,10 +66,7 @@ pub(crate) struct Call<'a> {
 impl Client {
     /// A request to be passed to [`Self::call`].
     pub(crate) fn request(&self, method: Method, url: Url) -> RequestBuilder {
-        self.inner
-            .http
-            .request(method, url)
-            .timeout(self.inner.settings.timeouts.call)
+        self.inner.http.request(method, url).timeout(self.inner.settings.timeouts.call)
     }
 
     /// Makes a call with a buffered body and returns the successful answer (2xx or 304).
@@ -79,14 +76,10 @@ impl Client {
     ///
     /// # Cancellation
     /// A dropped write may or may not have happened.
-    pub(crate) async fn call(
-        &self,
-        call: Call<'_>,
-        request: RequestBuilder,
-    ) -> Result<Answer, Error> {
+    pub(crate) async fn call(&self, call: Call<'_>, request: RequestBuilder) -> Result<Answer, Error> {
         let request = built(&call, request)?;
         let span = self.span(call.operation);
-        let attempt = async |token: &AccessToken| self.attempt(&call, &request, token).await;
+        let attempt = |token| self.attempt(&call, &request, token);
         self.settle(&call, attempt).instrument(span).await
     }
 
@@ -102,11 +95,14 @@ impl Client {
     }
 
     /// Attempts a call until it succeeds, is refused, or has used up what may be repeated here.
-    pub(crate) async fn settle<T>(
-        &self,
-        call: &Call<'_>,
-        attempt: impl AsyncFn(&AccessToken) -> Result<T, Error>,
-    ) -> Result<T, Error> {
+    ///
+    /// `attempt` is a plain function that returns a future, because the future of an async closure is not known to be
+    /// `Send`, and callers spawn their calls.
+    pub(crate) async fn settle<T, A, F>(&self, call: &Call<'_>, attempt: A) -> Result<T, Error>
+    where
+        A: Fn(AccessToken) -> F,
+        F: Future<Output = Result<T, Error>>,
+    {
         let mut token = self.inner.tokens.current().await?;
         let mut token_replaced = false;
         let mut number = 1;
@@ -114,20 +110,15 @@ impl Client {
             tracing::Span::current().record("attempt", number);
             self.enter(&call.lanes).await?;
             let measured = Measured::start(call.operation.name);
-            let result = attempt(&token).await;
+            let result = attempt(token.clone()).await;
             measured.end(&result);
             match result {
                 Err(Error::TokenExpired { .. }) if !token_replaced => {
                     token = self.inner.tokens.replace(&token).await?;
                     token_replaced = true;
                 }
-                Err(error)
-                    if call.operation.effect == Effect::Read && may_repeat(&error, number) =>
-                {
-                    tracing::debug!(
-                        error = &error as &dyn std::error::Error,
-                        "a read is repeated"
-                    );
+                Err(error) if call.operation.effect == Effect::Read && may_repeat(&error, number) => {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a read is repeated");
                     tokio::time::sleep(pause(number)).await;
                     number += 1;
                 }
@@ -136,25 +127,12 @@ impl Client {
         }
     }
 
-    async fn attempt(
-        &self,
-        call: &Call<'_>,
-        request: &Request,
-        token: &AccessToken,
-    ) -> Result<Answer, Error> {
+    async fn attempt(&self, call: &Call<'_>, request: &Request, token: AccessToken) -> Result<Answer, Error> {
         let operation = call.operation.name;
-        let mut request = request
-            .try_clone()
-            .ok_or_else(|| Error::refused_input("invalid_request", "body", "not repeatable"))?;
-        request
-            .headers_mut()
-            .insert(AUTHORIZATION, authorization(token)?);
-        let response = self
-            .inner
-            .http
-            .execute(request)
-            .await
-            .map_err(|error| no_answer(operation, error))?;
+        let mut request =
+            request.try_clone().ok_or_else(|| Error::refused_input("invalid_request", "body", "not repeatable"))?;
+        request.headers_mut().insert(AUTHORIZATION, authorization(&token)?);
+        let response = self.inner.http.execute(request).await.map_err(|error| no_answer(operation, error))?;
         let answer = Answer::read(operation, response, self.inner.settings.timeouts.call).await?;
         self.accept(call, answer).await
     }
@@ -167,12 +145,8 @@ impl Client {
             return Ok(answer);
         }
         match refusal::judge(call, &answer, self.inner.settings.clock.now()) {
-            Refusal::Token => Err(Error::TokenExpired {
-                operation: call.operation.name,
-            }),
-            Refusal::Throttled { code, wait, narrow } => {
-                Err(self.close_lane(call, code, wait, narrow).await)
-            }
+            Refusal::Token => Err(Error::TokenExpired { operation: call.operation.name }),
+            Refusal::Throttled { code, wait, narrow } => Err(self.close_lane(call, code, wait, narrow).await),
             Refusal::Failed(error) => Err(error),
         }
     }
@@ -185,13 +159,7 @@ impl Client {
         Ok(())
     }
 
-    async fn close_lane(
-        &self,
-        call: &Call<'_>,
-        code: String,
-        wait: Option<TimeDelta>,
-        narrow: bool,
-    ) -> Error {
+    async fn close_lane(&self, call: &Call<'_>, code: String, wait: Option<TimeDelta>, narrow: bool) -> Error {
         let now = self.inner.settings.clock.now();
         let until = self.inner.pace.until(call.operation.product, now, wait);
         let (narrowest, broadest) = (call.lanes.first(), call.lanes.last());
@@ -210,11 +178,7 @@ impl Client {
             (Product::WorkDrive, _) => ThrottleScope::Token,
             (Product::Crm, _) => ThrottleScope::Organization,
         };
-        Error::Throttled(Throttled {
-            until,
-            scope,
-            reason: code,
-        })
+        Error::Throttled(Throttled { until, scope, reason: code })
     }
 
     /// The caller learns of the throttle in any case, so a budget that cannot remember it is only warned about.
@@ -243,9 +207,8 @@ pub(crate) fn built(call: &Call<'_>, request: RequestBuilder) -> Result<Request,
 /// The header that carries the token; marked sensitive so that nothing prints it.
 pub(crate) fn authorization(token: &AccessToken) -> Result<HeaderValue, Error> {
     let text = format!("Zoho-oauthtoken {}", token.secret.expose_secret());
-    let mut value = HeaderValue::try_from(text).map_err(|_| {
-        Error::unreadable("oauth.refresh", "the access token does not fit a header")
-    })?;
+    let mut value = HeaderValue::try_from(text)
+        .map_err(|_| Error::unreadable("oauth.refresh", "the access token does not fit a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

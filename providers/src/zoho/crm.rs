@@ -48,17 +48,11 @@ impl<'a> Crm<'a> {
     /// [`Error::MissingScope`] when the grant lacks the users scope, and those of every call.
     pub async fn current_user(&self) -> Result<(), Error> {
         let url = http::with_query(self.url(&["users"]), &[("type", "CurrentUser")]);
-        self.client
-            .call(self.call(&CURRENT_USER, ""), self.get(url))
-            .await
-            .map(drop)
+        self.client.call(self.call(&CURRENT_USER, ""), self.get(url)).await.map(drop)
     }
 
     fn url(&self, segments: &[&str]) -> Url {
-        http::extend(
-            &http::extend(&self.client.inner.settings.endpoints.api, &["crm", "v8"]),
-            segments,
-        )
+        http::extend(&http::extend(&self.client.inner.settings.endpoints.api, &["crm", "v8"]), segments)
     }
 
     fn get(&self, url: Url) -> reqwest::RequestBuilder {
@@ -66,47 +60,25 @@ impl<'a> Crm<'a> {
     }
 
     fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
-        self.client
-            .request(method, url)
-            .header(ACCEPT, "application/json")
+        self.client.request(method, url).header(ACCEPT, "application/json")
     }
 
     fn call<'s>(&self, operation: &'static Operation, subject: &'s str) -> Call<'s> {
-        Call {
-            operation,
-            subject,
-            lanes: vec![self.client.inner.settings.limits.crm()],
-        }
+        Call { operation, subject, lanes: vec![self.client.inner.settings.limits.crm()] }
     }
 
     /// A call that shares the smaller allowance of queries.
     fn heavy_call<'s>(&self, operation: &'static Operation, subject: &'s str) -> Call<'s> {
         let limits = &self.client.inner.settings.limits;
         let lanes: Vec<Lane> = vec![limits.crm_heavy(), limits.crm()];
-        Call {
-            operation,
-            subject,
-            lanes,
-        }
+        Call { operation, subject, lanes }
     }
 }
 
 const fn read(name: &'static str, scope_hint: &'static str, what: &'static str) -> Operation {
-    Operation {
-        name,
-        product: Product::Crm,
-        effect: Effect::Read,
-        scope_hint,
-        what,
-    }
+    Operation { name, product: Product::Crm, effect: Effect::Read, scope_hint, what }
 }
 
 const fn write(name: &'static str, scope_hint: &'static str, what: &'static str) -> Operation {
-    Operation {
-        name,
-        product: Product::Crm,
-        effect: Effect::Write,
-        scope_hint,
-        what,
-    }
+    Operation { name, product: Product::Crm, effect: Effect::Write, scope_hint, what }
 }

@@ -10,9 +10,7 @@ pub(crate) fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Opti
 }
 
 /// `true`, `"true"` or the like.
-pub(crate) fn boolean<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<bool>, D::Error> {
+pub(crate) fn boolean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     Ok(as_boolean(&Value::deserialize(deserializer)?))
 }
 
@@ -22,20 +20,15 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<
 }
 
 /// Milliseconds since 1970 as a moment.
-pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<DateTime<Utc>>, D::Error> {
+pub(crate) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<DateTime<Utc>>, D::Error> {
     let number = as_integer(&Value::deserialize(deserializer)?);
-    Ok(number
-        .filter(|number| *number > 0)
-        .and_then(DateTime::from_timestamp_millis))
+    Ok(number.filter(|number| *number > 0).and_then(DateTime::from_timestamp_millis))
 }
 
 /// An ISO 8601 time with an offset, as a moment.
 pub(crate) fn moment(value: Option<&Value>) -> Option<DateTime<Utc>> {
     let text = value?.as_str()?;
-    let parsed = DateTime::parse_from_rfc3339(text)
-        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"));
+    let parsed = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%z"));
     Some(parsed.ok()?.to_utc())
 }
 

@@ -12,24 +12,16 @@ pub(crate) struct Measured {
 
 impl Measured {
     pub(crate) fn start(operation: &'static str) -> Self {
-        Self {
-            operation,
-            started: Instant::now(),
-        }
+        Self { operation, started: Instant::now() }
     }
 
     /// Counts the request by how it ended, and its duration.
     pub(crate) fn end<T>(self, result: &Result<T, Error>) {
         let outcome = result.as_ref().map_or_else(Error::code, |_| "ok");
         let elapsed = self.started.elapsed();
-        let labels = [
-            ("provider", "zoho"),
-            ("operation", self.operation),
-            ("outcome", outcome),
-        ];
+        let labels = [("provider", "zoho"), ("operation", self.operation), ("outcome", outcome)];
         metrics::counter!("provider_requests_total", &labels).increment(1);
-        metrics::histogram!("provider_request_duration_seconds", &labels)
-            .record(elapsed.as_secs_f64());
+        metrics::histogram!("provider_request_duration_seconds", &labels).record(elapsed.as_secs_f64());
         tracing::debug!(
             provider = "zoho",
             operation = self.operation,

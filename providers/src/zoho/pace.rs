@@ -30,12 +30,7 @@ pub(crate) struct Pace {
 
 impl Pace {
     /// When to come back.
-    pub(crate) fn until(
-        &self,
-        product: Product,
-        now: DateTime<Utc>,
-        wait: Option<TimeDelta>,
-    ) -> DateTime<Utc> {
+    pub(crate) fn until(&self, product: Product, now: DateTime<Utc>, wait: Option<TimeDelta>) -> DateTime<Utc> {
         let usual = match product {
             Product::Crm => {
                 let refusals = self.crm_refusals.fetch_add(1, Ordering::Relaxed).min(16);
@@ -54,19 +49,9 @@ impl Pace {
     }
 
     /// Notes that listing `folder` is refused until `until`; whether another folder is refused at this moment too.
-    pub(crate) fn refused_listing(
-        &self,
-        folder: &str,
-        now: DateTime<Utc>,
-        until: DateTime<Utc>,
-    ) -> bool {
-        let mut refused = self
-            .refused_folder
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let another = refused
-            .as_ref()
-            .is_some_and(|(known, known_until)| known != folder && *known_until > now);
+    pub(crate) fn refused_listing(&self, folder: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> bool {
+        let mut refused = self.refused_folder.lock().unwrap_or_else(PoisonError::into_inner);
+        let another = refused.as_ref().is_some_and(|(known, known_until)| known != folder && *known_until > now);
         *refused = Some((folder.to_owned(), until));
         another
     }
@@ -80,10 +65,7 @@ mod tests {
     fn crm_waits_double_until_a_call_passes() {
         let (pace, now) = (Pace::default(), DateTime::UNIX_EPOCH);
         let seconds = |pace: &Pace| (pace.until(Product::Crm, now, None) - now).num_seconds();
-        assert_eq!(
-            [seconds(&pace), seconds(&pace), seconds(&pace)],
-            [6, 11, 21]
-        );
+        assert_eq!([seconds(&pace), seconds(&pace), seconds(&pace)], [6, 11, 21]);
         for _ in 0..20 {
             assert!(seconds(&pace) <= 901);
         }

@@ -35,25 +35,13 @@ pub(crate) fn judge(call: &Call<'_>, answer: &Answer, now: DateTime<Utc>) -> Ref
 
 /// A 5xx, or any other status that tells nothing about the request. Statuses below 500 are refusals, so a write was not done.
 pub(crate) fn unavailable(call: &Call<'_>, answer: &Answer) -> Error {
-    let outcome = if answer.status.is_server_error() {
-        Outcome::Unknown
-    } else {
-        Outcome::NotDone
-    };
+    let outcome = if answer.status.is_server_error() { Outcome::Unknown } else { Outcome::NotDone };
     let status = Some(answer.status.as_u16());
-    Error::Unavailable {
-        operation: call.operation.name,
-        status,
-        outcome,
-        source: None,
-    }
+    Error::Unavailable { operation: call.operation.name, status, outcome, source: None }
 }
 
 /// The provider's words, cut to a length that fits a log line.
 pub(crate) fn words(text: &str) -> String {
     const LONGEST_CHARS: usize = 300;
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(LONGEST_CHARS)
-        .collect()
+    text.chars().filter(|character| !character.is_control()).take(LONGEST_CHARS).collect()
 }

@@ -36,16 +36,7 @@ pub struct UnknownRegion(pub String);
 
 impl Region {
     /// Every region.
-    pub const ALL: [Self; 8] = [
-        Self::Com,
-        Self::Eu,
-        Self::In,
-        Self::Au,
-        Self::Jp,
-        Self::Ca,
-        Self::Sa,
-        Self::Cn,
-    ];
+    pub const ALL: [Self; 8] = [Self::Com, Self::Eu, Self::In, Self::Au, Self::Jp, Self::Ca, Self::Sa, Self::Cn];
 
     /// The short name used in settings.
     #[must_use]
@@ -65,27 +56,11 @@ impl Region {
     /// Hosts: accounts server, API domain, WorkDrive download, WorkDrive upload, Cliq.
     fn hosts(self) -> [&'static str; 5] {
         match self {
-            Self::Com => [
-                "accounts.zoho.com",
-                "www.zohoapis.com",
-                "download.zoho.com",
-                "upload.zoho.com",
-                "cliq.zoho.com",
-            ],
-            Self::Eu => [
-                "accounts.zoho.eu",
-                "www.zohoapis.eu",
-                "download.zoho.eu",
-                "upload.zoho.eu",
-                "cliq.zoho.eu",
-            ],
-            Self::In => [
-                "accounts.zoho.in",
-                "www.zohoapis.in",
-                "download.zoho.in",
-                "upload.zoho.in",
-                "cliq.zoho.in",
-            ],
+            Self::Com => {
+                ["accounts.zoho.com", "www.zohoapis.com", "download.zoho.com", "upload.zoho.com", "cliq.zoho.com"]
+            }
+            Self::Eu => ["accounts.zoho.eu", "www.zohoapis.eu", "download.zoho.eu", "upload.zoho.eu", "cliq.zoho.eu"],
+            Self::In => ["accounts.zoho.in", "www.zohoapis.in", "download.zoho.in", "upload.zoho.in", "cliq.zoho.in"],
             Self::Au => [
                 "accounts.zoho.com.au",
                 "www.zohoapis.com.au",
@@ -93,13 +68,7 @@ impl Region {
                 "upload.zoho.com.au",
                 "cliq.zoho.com.au",
             ],
-            Self::Jp => [
-                "accounts.zoho.jp",
-                "www.zohoapis.jp",
-                "download.zoho.jp",
-                "upload.zoho.jp",
-                "cliq.zoho.jp",
-            ],
+            Self::Jp => ["accounts.zoho.jp", "www.zohoapis.jp", "download.zoho.jp", "upload.zoho.jp", "cliq.zoho.jp"],
             Self::Ca => [
                 "accounts.zohocloud.ca",
                 "www.zohoapis.ca",
@@ -107,13 +76,7 @@ impl Region {
                 "upload.zohocloud.ca",
                 "cliq.zohocloud.ca",
             ],
-            Self::Sa => [
-                "accounts.zoho.sa",
-                "www.zohoapis.sa",
-                "files.zoho.sa",
-                "files.zoho.sa",
-                "cliq.zoho.sa",
-            ],
+            Self::Sa => ["accounts.zoho.sa", "www.zohoapis.sa", "files.zoho.sa", "files.zoho.sa", "cliq.zoho.sa"],
             Self::Cn => [
                 "accounts.zoho.com.cn",
                 "www.zohoapis.com.cn",
@@ -130,9 +93,7 @@ impl FromStr for Region {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let wanted = text.trim().to_ascii_lowercase();
-        let found = Self::ALL
-            .into_iter()
-            .find(|region| region.as_str() == wanted);
+        let found = Self::ALL.into_iter().find(|region| region.as_str() == wanted);
         found.ok_or_else(|| UnknownRegion(text.to_owned()))
     }
 }
@@ -200,20 +161,14 @@ mod tests {
     #[test]
     fn an_unknown_region_names_the_known_ones() {
         let error = "mars".parse::<Region>().unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "unknown zoho region \"mars\"; known are com, eu, in, au, jp, ca, sa, cn"
-        );
+        assert_eq!(error, "unknown zoho region \"mars\"; known are com, eu, in, au, jp, ca, sa, cn");
     }
 
     #[test]
     fn canada_and_saudi_arabia_keep_their_irregular_hosts() {
         let canada = Endpoints::for_region(Region::Ca);
         assert_eq!(canada.accounts.as_str(), "https://accounts.zohocloud.ca/");
-        assert_eq!(
-            canada.workdrive.as_str(),
-            "https://www.zohoapis.ca/workdrive"
-        );
+        assert_eq!(canada.workdrive.as_str(), "https://www.zohoapis.ca/workdrive");
         let arabia = Endpoints::for_region(Region::Sa);
         assert_eq!(arabia.download.as_str(), "https://files.zoho.sa/");
     }

@@ -1,7 +1,7 @@
 //! Access tokens: where they are kept, and the one task that refreshes them.
 //!
 //! A refresh token may be exchanged ten times in ten minutes, so everyone who shares it shares one access token: inside
-//! a process through [`Tokens`], between processes through a [`TokenStore`] with its lease.
+//! a process through the client, between processes through a [`TokenStore`] with its lease.
 
 use std::fmt::Debug;
 

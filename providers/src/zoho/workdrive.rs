@@ -45,13 +45,7 @@ impl<'a> WorkDrive<'a> {
     }
 
     fn url(&self, segments: &[&str]) -> Url {
-        http::extend(
-            &http::extend(
-                &self.client.inner.settings.endpoints.workdrive,
-                &["api", "v1"],
-            ),
-            segments,
-        )
+        http::extend(&http::extend(&self.client.inner.settings.endpoints.workdrive, &["api", "v1"]), segments)
     }
 
     fn request(&self, method: Method, url: Url) -> reqwest::RequestBuilder {
@@ -63,11 +57,7 @@ impl<'a> WorkDrive<'a> {
     }
 
     fn call<'s>(&self, operation: &'static Operation, subject: &'s str) -> Call<'s> {
-        Call {
-            operation,
-            subject,
-            lanes: vec![self.client.inner.settings.limits.workdrive_metadata()],
-        }
+        Call { operation, subject, lanes: vec![self.client.inner.settings.limits.workdrive_metadata()] }
     }
 
     /// Refuses an empty id, which would turn the path into that of a collection.
@@ -80,21 +70,9 @@ impl<'a> WorkDrive<'a> {
 }
 
 const fn read(name: &'static str, scope_hint: &'static str, what: &'static str) -> Operation {
-    Operation {
-        name,
-        product: Product::WorkDrive,
-        effect: Effect::Read,
-        scope_hint,
-        what,
-    }
+    Operation { name, product: Product::WorkDrive, effect: Effect::Read, scope_hint, what }
 }
 
 const fn write(name: &'static str, scope_hint: &'static str, what: &'static str) -> Operation {
-    Operation {
-        name,
-        product: Product::WorkDrive,
-        effect: Effect::Write,
-        scope_hint,
-        what,
-    }
+    Operation { name, product: Product::WorkDrive, effect: Effect::Write, scope_hint, what }
 }

@@ -23,13 +23,9 @@ impl ApiName {
     /// [`Error::Rejected`] with code `bad_api_name`.
     pub fn parse(text: &str) -> Result<Self, Error> {
         let begins_well = text.starts_with(|first: char| first.is_ascii_alphabetic());
-        let is_name = text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !begins_well || !is_name || text.len() > LONGEST_BYTES {
-            let message = format!(
-                "{text:?} is not made of letters, digits and underscores, beginning with a letter"
-            );
+            let message = format!("{text:?} is not made of letters, digits and underscores, beginning with a letter");
             return Err(Error::refused_input("bad_api_name", "api name", message));
         }
         Ok(Self(text.to_owned()))
@@ -98,22 +94,9 @@ mod tests {
     #[test]
     fn nothing_but_names_becomes_a_name() {
         for good in ["Deals", "Docs_Moved", "CustomModule12", "a"] {
-            assert!(
-                good.parse::<ApiName>()
-                    .is_ok_and(|name| name.as_str() == good)
-            );
+            assert!(good.parse::<ApiName>().is_ok_and(|name| name.as_str() == good));
         }
-        for bad in [
-            "",
-            "_x",
-            "1x",
-            "A B",
-            "A'",
-            "Deals where (id > '0')",
-            "../users",
-            "Übung",
-            "a.b",
-        ] {
+        for bad in ["", "_x", "1x", "A B", "A'", "Deals where (id > '0')", "../users", "Übung", "a.b"] {
             assert!(bad.parse::<ApiName>().is_err(), "{bad}");
         }
     }

@@ -12,16 +12,9 @@ use crate::zoho::call::Operation;
 use crate::zoho::crm::record::{columns, rows};
 use crate::zoho::crm::{ApiName, Crm, Record, RecordId, read};
 
-const PENDING: Operation = read(
-    "crm.pending",
-    "ZohoCRM.coql.READ, ZohoCRM.modules.{Module}.READ",
-    "crm module",
-);
-const CHECK_FIELDS: Operation = read(
-    "crm.check_fields",
-    "ZohoCRM.coql.READ, ZohoCRM.modules.{Module}.READ",
-    "crm module",
-);
+const PENDING: Operation = read("crm.pending", "ZohoCRM.coql.READ, ZohoCRM.modules.{Module}.READ", "crm module");
+const CHECK_FIELDS: Operation =
+    read("crm.check_fields", "ZohoCRM.coql.READ, ZohoCRM.modules.{Module}.READ", "crm module");
 
 /// Most rows of one COQL answer.
 const LARGEST_LIMIT: u32 = 2000;
@@ -56,21 +49,14 @@ impl PendingQuery {
         let mut fields = vec![self.folder_field.clone(), self.checkbox_field.clone()];
         fields.extend_from_slice(&self.extra_fields);
         let columns = columns(&fields)?.join(", ");
-        let Self {
-            module,
-            checkbox_field,
-            folder_field,
-            ..
-        } = self;
+        let Self { module, checkbox_field, folder_field, .. } = self;
         let waiting = format!("(({checkbox_field} = 'false') and ({folder_field} is not null))");
         let condition = match after {
             Some(after) => format!("({waiting} and (id > '{after}'))"),
             None => waiting,
         };
         let limit = limit.clamp(1, LARGEST_LIMIT);
-        Ok(format!(
-            "select {columns} from {module} where {condition} order by id asc limit {limit}"
-        ))
+        Ok(format!("select {columns} from {module} where {condition} order by id asc limit {limit}"))
     }
 
     fn matches(&self, record: &Record) -> bool {
@@ -86,15 +72,8 @@ impl Crm<'_> {
     /// # Errors
     /// [`Error::Rejected`] naming the module or field that does not exist, [`Error::MissingScope`],
     /// [`Error::Throttled`], and those of every call.
-    pub async fn pending(
-        &self,
-        query: &PendingQuery,
-        after: Option<&RecordId>,
-        limit: u32,
-    ) -> Result<Page, Error> {
-        let answer = self
-            .coql(&PENDING, &query.module, &query.coql(after, limit)?)
-            .await?;
+    pub async fn pending(&self, query: &PendingQuery, after: Option<&RecordId>, limit: u32) -> Result<Page, Error> {
+        let answer = self.coql(&PENDING, &query.module, &query.coql(after, limit)?).await?;
         let rows = rows(PENDING.name, &answer)?;
         let mut records = Vec::with_capacity(rows.data.len());
         for fields in rows.data {
@@ -102,17 +81,10 @@ impl Crm<'_> {
         }
         let last = records.last().map(|record| record.id.clone());
         if last.is_some() && last.as_ref() == after {
-            return Err(Error::unreadable(
-                PENDING.name,
-                "the page begins where the one before it ended",
-            ));
+            return Err(Error::unreadable(PENDING.name, "the page begins where the one before it ended"));
         }
         records.retain(|record| query.matches(record));
-        Ok(Page {
-            more: rows.info.more_records && last.is_some(),
-            records,
-            last,
-        })
+        Ok(Page { more: rows.info.more_records && last.is_some(), records, last })
     }
 
     /// Checks that the module and its fields exist and may be read, without reading more than one row.
@@ -132,12 +104,8 @@ impl Crm<'_> {
         module: &ApiName,
         query: &str,
     ) -> Result<crate::http::answer::Answer, Error> {
-        let request = self
-            .request(Method::POST, self.url(&["coql"]))
-            .json(&json!({ "select_query": query }));
-        self.client
-            .call(self.heavy_call(operation, module.as_str()), request)
-            .await
+        let request = self.request(Method::POST, self.url(&["coql"])).json(&json!({ "select_query": query }));
+        self.client.call(self.heavy_call(operation, module.as_str()), request).await
     }
 }
 
@@ -163,9 +131,7 @@ mod tests {
              where ((Docs_Moved = 'false') and (Docs_Folder is not null)) order by id asc limit 200"
         );
         assert_eq!(
-            query()
-                .coql(Some(&"5200000000000001".parse().unwrap()), 9999)
-                .unwrap(),
+            query().coql(Some(&"5200000000000001".parse().unwrap()), 9999).unwrap(),
             "select id, Docs_Folder, Docs_Moved, Deal_Name, Modified_Time from Deals \
              where (((Docs_Moved = 'false') and (Docs_Folder is not null)) and (id > '5200000000000001')) \
              order by id asc limit 2000"
@@ -177,16 +143,10 @@ mod tests {
         let record = |fields: serde_json::Value| {
             Record::from_fields("crm.pending", fields.as_object().unwrap().clone()).unwrap()
         };
-        assert!(query().matches(&record(
-            json!({"id": "1", "Docs_Moved": false, "Docs_Folder": "Alpha 17"})
-        )));
+        assert!(query().matches(&record(json!({"id": "1", "Docs_Moved": false, "Docs_Folder": "Alpha 17"}))));
         assert!(query().matches(&record(json!({"id": 1, "Docs_Folder": "Alpha 17"}))));
-        assert!(!query().matches(&record(
-            json!({"id": "1", "Docs_Moved": true, "Docs_Folder": "Alpha 17"})
-        )));
-        assert!(!query().matches(&record(
-            json!({"id": "1", "Docs_Moved": false, "Docs_Folder": "  "})
-        )));
+        assert!(!query().matches(&record(json!({"id": "1", "Docs_Moved": true, "Docs_Folder": "Alpha 17"}))));
+        assert!(!query().matches(&record(json!({"id": "1", "Docs_Moved": false, "Docs_Folder": "  "}))));
         assert!(!query().matches(&record(json!({"id": "1", "Docs_Moved": false}))));
     }
 }

@@ -10,11 +10,7 @@ use crate::zoho::call::Operation;
 use crate::zoho::crm::{ApiName, Crm, RecordId, dialect, write};
 use crate::zoho::lenient;
 
-const UPDATE: Operation = write(
-    "crm.update",
-    "ZohoCRM.modules.{Module}.UPDATE",
-    "crm record",
-);
+const UPDATE: Operation = write("crm.update", "ZohoCRM.modules.{Module}.UPDATE", "crm record");
 
 /// How to update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,9 +21,7 @@ pub struct UpdateOptions {
 
 impl Default for UpdateOptions {
     fn default() -> Self {
-        Self {
-            suppress_automation: true,
-        }
+        Self { suppress_automation: true }
     }
 }
 
@@ -65,22 +59,15 @@ impl Crm<'_> {
         if options.suppress_automation {
             body["trigger"] = json!([]);
         }
-        let request = self
-            .request(Method::PUT, self.url(&[module.as_str(), id.as_str()]))
-            .json(&body);
-        let answer = self
-            .client
-            .call(self.call(&UPDATE, id.as_str()), request)
-            .await?;
+        let request = self.request(Method::PUT, self.url(&[module.as_str(), id.as_str()])).json(&body);
+        let answer = self.client.call(self.call(&UPDATE, id.as_str()), request).await?;
         let results: Results = answer.json(UPDATE.name)?;
         let call = self.call(&UPDATE, id.as_str());
         let Some(result) = results.data.first() else {
             return Err(Error::unreadable(UPDATE.name, "no result for the record"));
         };
         match result["status"].as_str() {
-            Some("success") => Ok(Updated {
-                modified_time: lenient::moment(result["details"].get("Modified_Time")),
-            }),
+            Some("success") => Ok(Updated { modified_time: lenient::moment(result["details"].get("Modified_Time")) }),
             Some("error") => Err(dialect::refused(&call, result)),
             _ => Err(Error::unreadable(UPDATE.name, "a result without status")),
         }

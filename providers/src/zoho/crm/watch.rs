@@ -18,26 +18,10 @@ use crate::zoho::call::Operation;
 use crate::zoho::crm::{ApiName, Crm, dialect, read, write};
 use crate::zoho::lenient;
 
-const CREATE: Operation = write(
-    "crm.watch_create",
-    "ZohoCRM.notifications.CREATE",
-    "watch channel",
-);
-const EXTEND: Operation = write(
-    "crm.watch_extend",
-    "ZohoCRM.notifications.UPDATE",
-    "watch channel",
-);
-const LIST: Operation = read(
-    "crm.watch_list",
-    "ZohoCRM.notifications.READ",
-    "watch channel",
-);
-const DELETE: Operation = write(
-    "crm.watch_delete",
-    "ZohoCRM.notifications.DELETE",
-    "watch channel",
-);
+const CREATE: Operation = write("crm.watch_create", "ZohoCRM.notifications.CREATE", "watch channel");
+const EXTEND: Operation = write("crm.watch_extend", "ZohoCRM.notifications.UPDATE", "watch channel");
+const LIST: Operation = read("crm.watch_list", "ZohoCRM.notifications.READ", "watch channel");
+const DELETE: Operation = write("crm.watch_delete", "ZohoCRM.notifications.DELETE", "watch channel");
 
 /// Longest token by the prose documentation; the description files allow 256.
 const LONGEST_TOKEN_CHARS: usize = 50;
@@ -137,30 +121,17 @@ impl Crm<'_> {
         self.put_watch(&EXTEND, Method::PATCH, watch).await
     }
 
-    async fn put_watch(
-        &self,
-        operation: &'static Operation,
-        method: Method,
-        watch: &Watch,
-    ) -> Result<Watched, Error> {
-        let request = self
-            .request(method, self.url(&["actions", "watch"]))
-            .json(&watch.body()?);
+    async fn put_watch(&self, operation: &'static Operation, method: Method, watch: &Watch) -> Result<Watched, Error> {
+        let request = self.request(method, self.url(&["actions", "watch"])).json(&watch.body()?);
         let call = self.call(operation, &watch.channel_id);
         let answer = self.client.call(call, request).await?;
         let details = self.confirmed(operation, &watch.channel_id, &answer)?;
         let confirmed = details["events"].as_array().and_then(|events| {
-            let of_channel = |event: &&Value| {
-                lenient::as_text(&event["channel_id"]).is_none_or(|id| id == watch.channel_id)
-            };
-            events
-                .iter()
-                .filter(of_channel)
-                .filter_map(|event| lenient::moment(event.get("channel_expiry")))
-                .min()
+            let of_channel =
+                |event: &&Value| lenient::as_text(&event["channel_id"]).is_none_or(|id| id == watch.channel_id);
+            events.iter().filter(of_channel).filter_map(|event| lenient::moment(event.get("channel_expiry"))).min()
         });
-        let expiry =
-            confirmed.ok_or_else(|| Error::unreadable(operation.name, "no channel expiry"))?;
+        let expiry = confirmed.ok_or_else(|| Error::unreadable(operation.name, "no channel expiry"))?;
         Ok(Watched { expiry })
     }
 
@@ -210,11 +181,7 @@ impl Crm<'_> {
         let ids = channel_ids.join(",");
         let url = http::with_query(self.url(&["actions", "watch"]), &[("channel_ids", &ids)]);
         let call = self.call(&DELETE, &ids);
-        let ended = match self
-            .client
-            .call(call, self.request(Method::DELETE, url))
-            .await
-        {
+        let ended = match self.client.call(call, self.request(Method::DELETE, url)).await {
             Ok(answer) if answer.status.as_u16() == 204 => Ok(()),
             Ok(answer) => self.ended(&ids, &answer),
             Err(error) => Err(error),
@@ -228,65 +195,35 @@ impl Crm<'_> {
     /// The first complaint other than "gone already".
     fn ended(&self, ids: &str, answer: &Answer) -> Result<(), Error> {
         let results: Channels = answer.json(DELETE.name)?;
-        let refused = results
-            .watch
-            .iter()
-            .find(|result| result["status"] == "error" && result["code"] != "NOT_SUBSCRIBED");
-        refused.map_or(Ok(()), |result| {
-            Err(dialect::refused(&self.call(&DELETE, ids), result))
-        })
+        let refused =
+            results.watch.iter().find(|result| result["status"] == "error" && result["code"] != "NOT_SUBSCRIBED");
+        refused.map_or(Ok(()), |result| Err(dialect::refused(&self.call(&DELETE, ids), result)))
     }
 
-    fn confirmed(
-        &self,
-        operation: &'static Operation,
-        id: &str,
-        answer: &Answer,
-    ) -> Result<Value, Error> {
+    fn confirmed(&self, operation: &'static Operation, id: &str, answer: &Answer) -> Result<Value, Error> {
         let results: Channels = answer.json(operation.name)?;
-        if let Some(refused) = results
-            .watch
-            .iter()
-            .find(|result| result["status"] == "error")
-        {
+        if let Some(refused) = results.watch.iter().find(|result| result["status"] == "error") {
             return Err(dialect::refused(&self.call(operation, id), refused));
         }
         let first = results.watch.into_iter().next();
-        let mut confirmed =
-            first.ok_or_else(|| Error::unreadable(operation.name, "no result for the channel"))?;
+        let mut confirmed = first.ok_or_else(|| Error::unreadable(operation.name, "no result for the channel"))?;
         Ok(confirmed["details"].take())
     }
 }
 
 impl Watch {
     fn body(&self) -> Result<Value, Error> {
-        if self.channel_id.is_empty() || !self.channel_id.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return Err(Error::refused_input(
-                "not_a_number",
-                "channel_id",
-                "digits only",
-            ));
+        if self.channel_id.is_empty() || !self.channel_id.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(Error::refused_input("not_a_number", "channel_id", "digits only"));
         }
         if self.token.expose_secret().chars().count() > LONGEST_TOKEN_CHARS {
-            return Err(Error::refused_input(
-                "too_long",
-                "token",
-                "at most 50 characters",
-            ));
+            return Err(Error::refused_input("too_long", "token", "at most 50 characters"));
         }
         if self.notify_url.as_str().len() > LONGEST_URL_CHARS {
-            return Err(Error::refused_input(
-                "too_long",
-                "notify_url",
-                "at most 255 characters",
-            ));
+            return Err(Error::refused_input("too_long", "notify_url", "at most 255 characters"));
         }
-        let events: Vec<String> = self
-            .events
-            .iter()
-            .map(|event| format!("{}.{}", self.module, event.as_str()))
-            .collect();
+        let events: Vec<String> =
+            self.events.iter().map(|event| format!("{}.{}", self.module, event.as_str())).collect();
         Ok(json!({ "watch": [{
             "channel_id": self.channel_id,
             "events": events,
@@ -299,14 +236,7 @@ impl Watch {
 
 impl ChannelDetails {
     fn read(value: &Value) -> Option<Self> {
-        let texts = |value: &Value| {
-            value
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(lenient::as_text)
-                .collect()
-        };
+        let texts = |value: &Value| value.as_array().into_iter().flatten().filter_map(lenient::as_text).collect();
         Some(Self {
             channel_id: lenient::as_text(&value["channel_id"])?,
             module: lenient::as_text(&value["resource_name"]),

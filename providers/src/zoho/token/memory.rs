@@ -27,24 +27,13 @@ impl MemoryTokenStore {
     /// A store that holds a grant and no access token yet.
     #[must_use]
     pub fn new(refresh_token: SecretString) -> Self {
-        let state = State {
-            refresh_token: Some(refresh_token),
-            ..State::default()
-        };
-        Self {
-            state: Mutex::new(state),
-            lease: Arc::default(),
-        }
+        let state = State { refresh_token: Some(refresh_token), ..State::default() };
+        Self { state: Mutex::new(state), lease: Arc::default() }
     }
 
     /// Replaces the grant after a person authorised again.
     pub fn renew(&self, refresh_token: SecretString) {
-        self.with(|state| {
-            *state = State {
-                refresh_token: Some(refresh_token),
-                ..State::default()
-            }
-        });
+        self.with(|state| *state = State { refresh_token: Some(refresh_token), ..State::default() });
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -70,17 +59,11 @@ impl TokenStore for MemoryTokenStore {
     }
 
     async fn refresh_token(&self) -> Result<SecretString, Error> {
-        self.with(
-            |state| match (&state.consent_missing, &state.refresh_token) {
-                (Some(reason), _) => Err(Error::NeedsConsent {
-                    reason: reason.clone(),
-                }),
-                (None, Some(token)) => Ok(token.clone()),
-                (None, None) => Err(Error::NeedsConsent {
-                    reason: "no refresh token".to_owned(),
-                }),
-            },
-        )
+        self.with(|state| match (&state.consent_missing, &state.refresh_token) {
+            (Some(reason), _) => Err(Error::NeedsConsent { reason: reason.clone() }),
+            (None, Some(token)) => Ok(token.clone()),
+            (None, None) => Err(Error::NeedsConsent { reason: "no refresh token".to_owned() }),
+        })
     }
 
     async fn refresh_lease(&self) -> Result<Box<dyn RefreshLease>, Error> {

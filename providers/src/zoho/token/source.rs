@@ -37,15 +37,17 @@ struct State {
     quiet_until: Option<DateTime<Utc>>,
 }
 
+/// What the store holds.
+enum Stored {
+    /// Good for use.
+    Fresh(AccessToken),
+    /// At its end, or nothing.
+    Old(Option<AccessToken>),
+}
+
 impl Tokens {
     pub(crate) fn new(accounts: Accounts, store: Arc<dyn TokenStore>, clock: Clock) -> Self {
-        Self {
-            accounts,
-            store,
-            clock,
-            turn: tokio::sync::Mutex::default(),
-            state: Mutex::default(),
-        }
+        Self { accounts, store, clock, turn: tokio::sync::Mutex::default(), state: Mutex::default() }
     }
 
     /// A token to use now; refreshed first when its end is near.
@@ -88,25 +90,33 @@ impl Tokens {
         if let Some(token) = self.cached(refused) {
             return Ok(token);
         }
+        if let Stored::Fresh(token) = self.stored(refused).await? {
+            return Ok(token);
+        }
         self.fail_while_quiet()?;
         let _lease = self.store.refresh_lease().await?;
-        let stored = self
-            .store
-            .load()
-            .await?
-            .filter(|stored| refused.is_none_or(|refused| !stored.is_same(refused)));
-        let now = self.clock.now();
-        if let Some(stored) = stored
-            .as_ref()
-            .filter(|stored| stored.expires_at - EARLY > now)
-        {
-            self.keep(stored, stored.expires_at - EARLY);
-            return Ok(stored.clone());
-        }
+        // Another process may have refreshed while we waited for the lease.
+        let old = match self.stored(refused).await? {
+            Stored::Fresh(token) => return Ok(token),
+            Stored::Old(old) => old,
+        };
         match self.exchange().await {
             Ok(token) => Ok(token),
-            Err(error) => self.live_without(stored, error).await,
+            Err(error) => self.live_without(old, error).await,
         }
+    }
+
+    /// Looks at the stored token, and keeps it when it can be used. One that was refused counts as none.
+    async fn stored(&self, refused: Option<&AccessToken>) -> Result<Stored, Error> {
+        let stored = self.store.load().await?;
+        let Some(stored) = stored.filter(|stored| refused.is_none_or(|refused| !stored.is_same(refused))) else {
+            return Ok(Stored::Old(None));
+        };
+        if stored.expires_at - EARLY <= self.clock.now() {
+            return Ok(Stored::Old(Some(stored)));
+        }
+        self.keep(&stored, stored.expires_at - EARLY);
+        Ok(Stored::Fresh(stored))
     }
 
     async fn exchange(&self) -> Result<AccessToken, Error> {
@@ -119,11 +129,7 @@ impl Tokens {
     }
 
     /// After a failed refresh: the old token while it lives and the failure may pass, otherwise the failure.
-    async fn live_without(
-        &self,
-        old: Option<AccessToken>,
-        error: Error,
-    ) -> Result<AccessToken, Error> {
+    async fn live_without(&self, old: Option<AccessToken>, error: Error) -> Result<AccessToken, Error> {
         if let Error::NeedsConsent { reason } = &error {
             self.with(|state| *state = State::default());
             self.store.needs_consent(reason).await?;
@@ -150,24 +156,14 @@ impl Tokens {
             return Ok(());
         }
         let source = Some("the refresh before this one failed a moment ago".into());
-        Err(Error::Unavailable {
-            operation: "oauth.refresh",
-            status: None,
-            outcome: Outcome::NotDone,
-            source,
-        })
+        Err(Error::Unavailable { operation: "oauth.refresh", status: None, outcome: Outcome::NotDone, source })
     }
 
     fn cached(&self, refused: Option<&AccessToken>) -> Option<AccessToken> {
         let now = self.clock.now();
         self.with(|state| {
-            let token = state
-                .token
-                .as_ref()
-                .filter(|_| state.renew_at.is_some_and(|renew_at| renew_at > now))?;
-            refused
-                .is_none_or(|refused| !token.is_same(refused))
-                .then(|| token.clone())
+            let token = state.token.as_ref().filter(|_| state.renew_at.is_some_and(|renew_at| renew_at > now))?;
+            refused.is_none_or(|refused| !token.is_same(refused)).then(|| token.clone())
         })
     }
 

@@ -5,9 +5,7 @@
 
 use std::ops::Range;
 
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, HeaderMap, LOCATION, RANGE,
-};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, HeaderMap, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode};
 use tracing::Instrument;
 use url::Url;
@@ -19,11 +17,7 @@ use crate::zoho::call::{Call, Operation, authorization};
 use crate::zoho::token::AccessToken;
 use crate::zoho::workdrive::{WorkDrive, read};
 
-const DOWNLOAD: Operation = read(
-    "workdrive.download",
-    "WorkDrive.files.READ, ZohoFiles.files.READ",
-    "file",
-);
+const DOWNLOAD: Operation = read("workdrive.download", "WorkDrive.files.READ, ZohoFiles.files.READ", "file");
 
 /// Most redirects in a row.
 const REDIRECTS: u32 = 5;
@@ -50,32 +44,17 @@ impl WorkDrive<'_> {
     pub async fn download(&self, id: &str, range: Option<Range<u64>>) -> Result<Download, Error> {
         Self::check_id("file", id)?;
         if range.as_ref().is_some_and(Range::is_empty) {
-            return Err(Error::refused_input(
-                "empty_range",
-                "range",
-                "nothing to read",
-            ));
+            return Err(Error::refused_input("empty_range", "range", "nothing to read"));
         }
         let settings = &self.client.inner.settings;
-        let call = Call {
-            operation: &DOWNLOAD,
-            subject: id,
-            lanes: vec![settings.limits.workdrive_download()],
+        let call = Call { operation: &DOWNLOAD, subject: id, lanes: vec![settings.limits.workdrive_download()] };
+        let start = http::extend(&settings.endpoints.download, &["v1", "workdrive", "download", id]);
+        let (call, start, range) = (&call, &start, range.as_ref());
+        let open = |token: AccessToken| async move {
+            let response = self.follow(call, start.clone(), range, &token).await?;
+            open(response, range, settings.timeouts.stall)
         };
-        let start = http::extend(
-            &settings.endpoints.download,
-            &["v1", "workdrive", "download", id],
-        );
-        let open = async |token: &AccessToken| {
-            let response = self
-                .follow(&call, start.clone(), range.as_ref(), token)
-                .await?;
-            open(response, range.as_ref(), settings.timeouts.stall)
-        };
-        self.client
-            .settle(&call, open)
-            .instrument(self.client.span(&DOWNLOAD))
-            .await
+        self.client.settle(call, open).instrument(self.client.span(&DOWNLOAD)).await
     }
 
     /// The successful response at the end of the redirects.
@@ -120,12 +99,7 @@ impl WorkDrive<'_> {
         }
     }
 
-    async fn judge(
-        &self,
-        call: &Call<'_>,
-        response: Response,
-        is_ours: bool,
-    ) -> Result<Response, Error> {
+    async fn judge(&self, call: &Call<'_>, response: Response, is_ours: bool) -> Result<Response, Error> {
         let status = response.status();
         if status.is_success() {
             tracing::Span::current().record("http.response.status_code", status.as_u16());
@@ -135,17 +109,9 @@ impl WorkDrive<'_> {
             // A signed address that has run out; a new one comes with the next attempt.
             return Err(unavailable(Some(status), None));
         }
-        let answer = Answer::read(
-            DOWNLOAD.name,
-            response,
-            self.client.inner.settings.timeouts.call,
-        )
-        .await?;
+        let answer = Answer::read(DOWNLOAD.name, response, self.client.inner.settings.timeouts.call).await?;
         match self.client.accept(call, answer).await {
-            Ok(_) => Err(Error::unreadable(
-                DOWNLOAD.name,
-                "neither content nor a refusal",
-            )),
+            Ok(_) => Err(Error::unreadable(DOWNLOAD.name, "neither content nor a refusal")),
             Err(error) => Err(error),
         }
     }
@@ -153,64 +119,38 @@ impl WorkDrive<'_> {
 
 /// Where a redirect leads. Leaving HTTPS is refused.
 fn target(from: &Url, headers: &HeaderMap) -> Result<Url, Error> {
-    let location = headers
-        .get(LOCATION)
-        .and_then(|location| location.to_str().ok());
+    let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
     let next = location.and_then(|location| from.join(location).ok());
     let next = next.ok_or_else(|| Error::unreadable(DOWNLOAD.name, "a redirect to nowhere"))?;
     let is_safe = next.scheme() == "https" || (next.scheme() == "http" && from.scheme() == "http");
-    if is_safe {
-        Ok(next)
-    } else {
-        Err(Error::unreadable(DOWNLOAD.name, "a redirect out of https"))
-    }
+    if is_safe { Ok(next) } else { Err(Error::unreadable(DOWNLOAD.name, "a redirect out of https")) }
 }
 
 /// Reads the headers of a successful answer.
-fn open(
-    response: Response,
-    range: Option<&Range<u64>>,
-    stall: std::time::Duration,
-) -> Result<Download, Error> {
+fn open(response: Response, range: Option<&Range<u64>>, stall: std::time::Duration) -> Result<Download, Error> {
     let announced = response.content_length();
-    let sent = response
-        .headers()
-        .get(CONTENT_RANGE)
-        .and_then(|value| value.to_str().ok());
+    let sent = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     // Historically ranges also came with status 200, so the header decides and not the status.
     let (length, partial) = match sent {
         Some(sent) => {
-            let sent = parse_content_range(sent)
-                .ok_or_else(|| Error::unreadable(DOWNLOAD.name, "an odd content-range"))?;
+            let sent =
+                parse_content_range(sent).ok_or_else(|| Error::unreadable(DOWNLOAD.name, "an odd content-range"))?;
             if sent.start != range.map_or(0, |range| range.start) {
-                return Err(Error::unreadable(
-                    DOWNLOAD.name,
-                    "another range than asked for",
-                ));
+                return Err(Error::unreadable(DOWNLOAD.name, "another range than asked for"));
             }
             let length = sent.end - sent.start;
             if announced.is_some_and(|announced| announced != length) {
-                return Err(Error::unreadable(
-                    DOWNLOAD.name,
-                    "content-range and content-length disagree",
-                ));
+                return Err(Error::unreadable(DOWNLOAD.name, "content-range and content-length disagree"));
             }
             (Some(length), range.is_some())
         }
         None if response.status() == StatusCode::PARTIAL_CONTENT => {
-            return Err(Error::unreadable(
-                DOWNLOAD.name,
-                "a part without content-range",
-            ));
+            return Err(Error::unreadable(DOWNLOAD.name, "a part without content-range"));
         }
         None => (announced, false),
     };
     let stream = Content::new(DOWNLOAD.name, response, length, stall);
-    Ok(Download {
-        length,
-        partial,
-        stream,
-    })
+    Ok(Download { length, partial, stream })
 }
 
 /// `bytes 0-99/1000` as 0..100.
@@ -223,12 +163,7 @@ fn parse_content_range(text: &str) -> Option<Range<u64>> {
 
 fn unavailable(status: Option<StatusCode>, source: Option<crate::error::BoxError>) -> Error {
     let status = status.map(|status| status.as_u16());
-    Error::Unavailable {
-        operation: DOWNLOAD.name,
-        status,
-        outcome: Outcome::Unknown,
-        source,
-    }
+    Error::Unavailable { operation: DOWNLOAD.name, status, outcome: Outcome::Unknown, source }
 }
 
 #[cfg(test)]
@@ -239,13 +174,7 @@ mod tests {
     fn content_ranges_are_read_and_nonsense_is_not() {
         assert_eq!(parse_content_range("bytes 0-99/1000"), Some(0..100));
         assert_eq!(parse_content_range("bytes 5-5/*"), Some(5..6));
-        for bad in [
-            "bytes */1000",
-            "bytes 9-3/10",
-            "items 0-1/2",
-            "bytes 0-18446744073709551615/1",
-            "",
-        ] {
+        for bad in ["bytes */1000", "bytes 9-3/10", "items 0-1/2", "bytes 0-18446744073709551615/1", ""] {
             assert_eq!(parse_content_range(bad), None, "{bad}");
         }
     }

@@ -10,11 +10,7 @@ use crate::zoho::call::Operation;
 use crate::zoho::workdrive::item::{Item, TRASHED, one};
 use crate::zoho::workdrive::{JSON_API, WorkDrive, write};
 
-const CREATE_FOLDER: Operation = write(
-    "workdrive.create_folder",
-    "WorkDrive.files.CREATE",
-    "parent folder",
-);
+const CREATE_FOLDER: Operation = write("workdrive.create_folder", "WorkDrive.files.CREATE", "parent folder");
 const RENAME: Operation = write("workdrive.rename", "WorkDrive.files.UPDATE", "item");
 const TRASH: Operation = write("workdrive.trash", "WorkDrive.files.UPDATE", "item");
 
@@ -30,14 +26,8 @@ impl WorkDrive<'_> {
         let attributes = json!({ "name": name, "parent_id": parent_id });
         let body = json!({ "data": { "type": "files", "attributes": attributes } });
         let request = self.send_json(Method::POST, self.url(&["files"]), &body);
-        let answer = self
-            .client
-            .call(self.call(&CREATE_FOLDER, parent_id), request)
-            .await;
-        one(
-            CREATE_FOLDER.name,
-            &answer.map_err(|error| taken(error, name))?,
-        )
+        let answer = self.client.call(self.call(&CREATE_FOLDER, parent_id), request).await;
+        one(CREATE_FOLDER.name, &answer.map_err(|error| taken(error, name))?)
     }
 
     /// Renames a file or folder. Compare the name in the answer.
@@ -58,28 +48,20 @@ impl WorkDrive<'_> {
     /// [`Error::NotFound`], and those of every call. Repeating it is harmless.
     pub async fn trash(&self, id: &str) -> Result<(), Error> {
         Self::check_id("item", id)?;
-        let body =
-            json!({ "data": [{ "id": id, "type": "files", "attributes": { "status": TRASHED } }] });
+        let body = json!({ "data": [{ "id": id, "type": "files", "attributes": { "status": TRASHED } }] });
         let request = self.send_json(Method::PATCH, self.url(&["files"]), &body);
-        self.client
-            .call(self.call(&TRASH, id), request)
-            .await
-            .map(drop)
+        self.client.call(self.call(&TRASH, id), request).await.map(drop)
     }
 
     fn send_json(&self, method: Method, url: Url, body: &Value) -> RequestBuilder {
-        self.request(method, url)
-            .header(CONTENT_TYPE, JSON_API)
-            .body(body.to_string())
+        self.request(method, url).header(CONTENT_TYPE, JSON_API).body(body.to_string())
     }
 }
 
 /// A 409 to a request that carries a name.
 pub(super) fn taken(error: Error, name: &str) -> Error {
     match error {
-        Error::NameTaken { .. } => Error::NameTaken {
-            name: name.to_owned(),
-        },
+        Error::NameTaken { .. } => Error::NameTaken { name: name.to_owned() },
         error => error,
     }
 }

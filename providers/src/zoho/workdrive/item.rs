@@ -90,16 +90,10 @@ pub(super) fn one(operation: &'static str, answer: &Answer) -> Result<Item, Erro
 impl Resource {
     pub(super) fn into_item(self, operation: &'static str) -> Result<Item, Error> {
         let Self { id, attributes } = self;
-        let is_folder = attributes
-            .is_folder
-            .unwrap_or(attributes.kind.as_deref() == Some("folder"));
-        let name = attributes
-            .name
-            .ok_or_else(|| Error::unreadable(operation, "an item without a name"))?;
+        let is_folder = attributes.is_folder.unwrap_or(attributes.kind.as_deref() == Some("folder"));
+        let name = attributes.name.ok_or_else(|| Error::unreadable(operation, "an item without a name"))?;
         let size = attributes.storage_info.and_then(|info| info.size_in_bytes);
-        let size = size
-            .and_then(|size| u64::try_from(size).ok())
-            .filter(|_| !is_folder);
+        let size = size.and_then(|size| u64::try_from(size).ok()).filter(|_| !is_folder);
         Ok(Item {
             id,
             name,
@@ -122,10 +116,7 @@ impl WorkDrive<'_> {
     /// [`Error::NotFound`] when it is gone, never was, or is not visible; and those of every call.
     pub async fn item(&self, id: &str) -> Result<Item, Error> {
         Self::check_id("item", id)?;
-        let answer = self
-            .client
-            .call(self.call(&ITEM, id), self.get(self.url(&["files", id])))
-            .await?;
+        let answer = self.client.call(self.call(&ITEM, id), self.get(self.url(&["files", id]))).await?;
         one(ITEM.name, &answer)
     }
 }
@@ -136,42 +127,28 @@ mod tests {
     use super::*;
 
     fn item(json: serde_json::Value) -> Item {
-        serde_json::from_value::<Resource>(json)
-            .unwrap()
-            .into_item("workdrive.item")
-            .unwrap()
+        serde_json::from_value::<Resource>(json).unwrap().into_item("workdrive.item").unwrap()
     }
 
     #[test]
     fn numbers_may_be_strings() {
-        let item = item(
-            serde_json::json!({"id": "f1x", "type": "files", "attributes": {
+        let item = item(serde_json::json!({"id": "f1x", "type": "files", "attributes": {
             "name": "plan.pdf", "type": "pdf", "is_folder": "false", "parent_id": "abc", "status": 1,
             "created_time_in_millisecond": 1768471500000_i64, "modified_time_in_millisecond": "1768471600123",
-            "modified_time": "Sep 1, 10:00 AM", "storage_info": {"size_in_bytes": "52431"}}}),
-        );
+            "modified_time": "Sep 1, 10:00 AM", "storage_info": {"size_in_bytes": "52431"}}}));
         assert_eq!(item.size, Some(52431));
-        assert_eq!(
-            item.modified.map(|time| time.timestamp_millis()),
-            Some(1_768_471_600_123)
-        );
-        assert_eq!(
-            item.created.map(|time| time.timestamp_millis()),
-            Some(1_768_471_500_000)
-        );
+        assert_eq!(item.modified.map(|time| time.timestamp_millis()), Some(1_768_471_600_123));
+        assert_eq!(item.created.map(|time| time.timestamp_millis()), Some(1_768_471_500_000));
         assert!(!item.is_folder && !item.native && !item.trashed);
     }
 
     #[test]
     fn a_file_without_size_is_a_native_document_and_status_51_is_trash() {
-        let native = item(
-            serde_json::json!({"id": "n", "attributes": {"name": "Notes", "is_folder": false, "status": "51"}}),
-        );
+        let native =
+            item(serde_json::json!({"id": "n", "attributes": {"name": "Notes", "is_folder": false, "status": "51"}}));
         assert!(native.native && native.trashed);
-        let folder = item(
-            serde_json::json!({"id": "d", "attributes": {"name": "Docs", "type": "folder",
-            "storage_info": {"size_in_bytes": 7}}}),
-        );
+        let folder = item(serde_json::json!({"id": "d", "attributes": {"name": "Docs", "type": "folder",
+            "storage_info": {"size_in_bytes": 7}}}));
         assert!(folder.is_folder && !folder.native);
         assert_eq!(folder.size, None);
     }

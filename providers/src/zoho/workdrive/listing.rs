@@ -125,11 +125,7 @@ impl WorkDrive<'_> {
         let mut cursor = None;
         loop {
             let page = self.list_page(folder_id, filter, cursor.as_ref()).await?;
-            items.extend(
-                page.items
-                    .into_iter()
-                    .filter(|item| !item.trashed && known.insert(item.id.clone())),
-            );
+            items.extend(page.items.into_iter().filter(|item| !item.trashed && known.insert(item.id.clone())));
             match page.next {
                 None => return Ok(items),
                 Some(next) if cursor.as_ref() == Some(&next) => {
@@ -142,15 +138,9 @@ impl WorkDrive<'_> {
 
     /// With a cursor, or with an offset where the provider refuses cursors.
     async fn first_page(&self, folder_id: &str, filter: ItemFilter) -> Result<ListPage, Error> {
-        match self
-            .page(folder_id, filter, &Place::Next("0".to_owned()), true)
-            .await
-        {
+        match self.page(folder_id, filter, &Place::Next("0".to_owned()), true).await {
             Err(Error::Rejected { code, .. }) => {
-                tracing::debug!(
-                    code,
-                    "cursor paging is refused, a folder is listed by offsets"
-                );
+                tracing::debug!(code, "cursor paging is refused, a folder is listed by offsets");
                 self.page(folder_id, filter, &Place::Offset(0), true).await
             }
             page => page,
@@ -173,24 +163,10 @@ impl WorkDrive<'_> {
                 ("page[offset]", offset.as_str(), OFFSET_LIMIT)
             }
         };
-        let url = http::with_query(
-            url,
-            &[
-                ("filter[type]", filter.as_str()),
-                (name, value),
-                ("page[limit]", limit),
-            ],
-        );
+        let url = http::with_query(url, &[("filter[type]", filter.as_str()), (name, value), ("page[limit]", limit)]);
         let mut call = self.call(&LIST, folder_id);
         if is_first {
-            call.lanes.insert(
-                0,
-                self.client
-                    .inner
-                    .settings
-                    .limits
-                    .workdrive_folder(folder_id),
-            );
+            call.lanes.insert(0, self.client.inner.settings.limits.workdrive_folder(folder_id));
         }
         let answer = self.client.call(call, self.get(url)).await?;
         read_page(place, &answer)
@@ -199,22 +175,12 @@ impl WorkDrive<'_> {
 
 fn read_page(place: &Place, answer: &Answer) -> Result<ListPage, Error> {
     if answer.status.as_u16() == 204 {
-        return Ok(ListPage {
-            items: Vec::new(),
-            next: None,
-        });
+        return Ok(ListPage { items: Vec::new(), next: None });
     }
     let listing: Listing = answer.json(LIST.name)?;
     let next = listing.next(place)?.map(ListCursor);
-    let items: Result<_, _> = listing
-        .data
-        .into_iter()
-        .map(|resource| resource.into_item(LIST.name))
-        .collect();
-    Ok(ListPage {
-        items: items?,
-        next,
-    })
+    let items: Result<_, _> = listing.data.into_iter().map(|resource| resource.into_item(LIST.name)).collect();
+    Ok(ListPage { items: items?, next })
 }
 
 impl Listing {
@@ -240,10 +206,9 @@ impl CursorLink {
         let token = self.next.as_deref().and_then(token);
         match token {
             Some(token) => Ok(Some(Place::Next(token))),
-            None if self.has_next == Some(true) => Err(Error::unreadable(
-                LIST.name,
-                "more items and no cursor to them",
-            )),
+            None if self.has_next == Some(true) => {
+                Err(Error::unreadable(LIST.name, "more items and no cursor to them"))
+            }
             None => Ok(None),
         }
     }
@@ -254,7 +219,5 @@ fn token(link: &str) -> Option<String> {
     let base = Url::parse("https://workdrive.invalid/").ok()?;
     let url = base.join(link).ok()?;
     let mut pairs = url.query_pairs();
-    pairs
-        .find(|(name, value)| name == "page[next]" && !value.is_empty())
-        .map(|(_, value)| value.into_owned())
+    pairs.find(|(name, value)| name == "page[next]" && !value.is_empty()).map(|(_, value)| value.into_owned())
 }

@@ -12,11 +12,7 @@ use crate::zoho::workdrive::item::Item;
 use crate::zoho::workdrive::listing::Listing;
 use crate::zoho::workdrive::{WorkDrive, names_match, read};
 
-const SEARCH: Operation = read(
-    "workdrive.search",
-    "ZohoSearch.securesearch.READ, WorkDrive.team.READ",
-    "team",
-);
+const SEARCH: Operation = read("workdrive.search", "ZohoSearch.securesearch.READ, WorkDrive.team.READ", "team");
 
 /// Hits of one page.
 const PAGE_LIMIT: usize = 50;
@@ -27,34 +23,20 @@ impl WorkDrive<'_> {
     /// # Errors
     /// [`Error::NotFound`] when no team of the account owns the team folder, and those of [`Self::find_team_of`] and
     /// [`Self::search_folders`].
-    pub async fn search_folders_in(
-        &self,
-        team_folder_id: &str,
-        name: &str,
-    ) -> Result<Vec<Item>, Error> {
+    pub async fn search_folders_in(&self, team_folder_id: &str, name: &str) -> Result<Vec<Item>, Error> {
         let team_id = self.team_id_of(team_folder_id).await?;
         self.search_folders(&team_id, team_folder_id, name).await
     }
 
     async fn team_id_of(&self, team_folder_id: &str) -> Result<String, Error> {
         let teams = &self.client.inner.teams;
-        if let Some(id) = teams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(team_folder_id)
-        {
+        if let Some(id) = teams.lock().unwrap_or_else(PoisonError::into_inner).get(team_folder_id) {
             return Ok(id.clone());
         }
         let Some(team) = self.find_team_of(team_folder_id).await? else {
-            return Err(Error::NotFound {
-                what: "team folder",
-                id: team_folder_id.to_owned(),
-            });
+            return Err(Error::NotFound { what: "team folder", id: team_folder_id.to_owned() });
         };
-        teams
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(team_folder_id.to_owned(), team.id.clone());
+        teams.lock().unwrap_or_else(PoisonError::into_inner).insert(team_folder_id.to_owned(), team.id.clone());
         Ok(team.id)
     }
 
@@ -63,12 +45,7 @@ impl WorkDrive<'_> {
     /// # Errors
     /// [`Error::MissingScope`] when the grant lacks the search scope, [`Error::NotFound`] for an unknown team, and those of
     /// every call.
-    pub async fn search_folders(
-        &self,
-        team_id: &str,
-        team_folder_id: &str,
-        name: &str,
-    ) -> Result<Vec<Item>, Error> {
+    pub async fn search_folders(&self, team_id: &str, team_folder_id: &str, name: &str) -> Result<Vec<Item>, Error> {
         Self::check_id("team", team_id)?;
         let limit = PAGE_LIMIT.to_string();
         let mut folders: Vec<Item> = Vec::new();
@@ -83,10 +60,7 @@ impl WorkDrive<'_> {
                 ("page[offset]", &start),
             ];
             let url = http::with_query(self.url(&["teams", team_id, "records"]), &query);
-            let answer = self
-                .client
-                .call(self.call(&SEARCH, team_id), self.get(url))
-                .await?;
+            let answer = self.client.call(self.call(&SEARCH, team_id), self.get(url)).await?;
             if answer.status.as_u16() == 204 {
                 return Ok(folders);
             }

@@ -11,11 +11,8 @@ use crate::zoho::workdrive::{WorkDrive, read};
 
 const ME: Operation = read("workdrive.me", "WorkDrive.team.READ", "user");
 const TEAMS: Operation = read("workdrive.teams", "WorkDrive.team.READ", "user");
-const TEAM_FOLDERS: Operation = read(
-    "workdrive.team_folders",
-    "WorkDrive.teamfolders.READ or WorkDrive.workspace.READ",
-    "team",
-);
+const TEAM_FOLDERS: Operation =
+    read("workdrive.team_folders", "WorkDrive.teamfolders.READ or WorkDrive.workspace.READ", "team");
 
 /// Entries of one page: default and maximum of offset paging.
 const PAGE_LIMIT: usize = 50;
@@ -75,16 +72,9 @@ impl WorkDrive<'_> {
     /// # Errors
     /// Those of every call.
     pub async fn me(&self) -> Result<User, Error> {
-        let answer = self
-            .client
-            .call(self.call(&ME, "me"), self.get(self.url(&["users", "me"])))
-            .await?;
+        let answer = self.client.call(self.call(&ME, "me"), self.get(self.url(&["users", "me"]))).await?;
         let Entry { id, attributes } = answer.json::<OneUser>(ME.name)?.data;
-        Ok(User {
-            id,
-            edition: attributes.edition,
-            preferred_team_id: attributes.preferred_team_id,
-        })
+        Ok(User { id, edition: attributes.edition, preferred_team_id: attributes.preferred_team_id })
     }
 
     /// Teams of a user; none for a personal edition.
@@ -94,14 +84,8 @@ impl WorkDrive<'_> {
     pub async fn teams(&self, user_id: &str) -> Result<Vec<Team>, Error> {
         Self::check_id("user", user_id)?;
         let url = self.url(&["users", user_id, "teams"]);
-        let answer = self
-            .client
-            .call(self.call(&TEAMS, user_id), self.get(url))
-            .await?;
-        let team = |Entry { id, attributes }| Team {
-            id,
-            name: attributes.name,
-        };
+        let answer = self.client.call(self.call(&TEAMS, user_id), self.get(url)).await?;
+        let team = |Entry { id, attributes }| Team { id, name: attributes.name };
         Ok(entries(&TEAMS, &answer)?.into_iter().map(team).collect())
     }
 
@@ -125,10 +109,7 @@ impl WorkDrive<'_> {
             let offset = (page * PAGE_LIMIT).to_string();
             let url = self.url(&["teams", team_id, "teamfolders"]);
             let url = http::with_query(url, &[("page[limit]", &limit), ("page[offset]", &offset)]);
-            let answer = self
-                .client
-                .call(self.call(&TEAM_FOLDERS, team_id), self.get(url))
-                .await?;
+            let answer = self.client.call(self.call(&TEAM_FOLDERS, team_id), self.get(url)).await?;
             let folders = entries(&TEAM_FOLDERS, &answer)?;
             if folders.iter().any(|folder| folder.id == team_folder_id) {
                 return Ok(true);

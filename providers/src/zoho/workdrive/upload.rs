@@ -53,13 +53,7 @@ impl Upload {
     /// An upload that keeps what is there, under a new id.
     pub fn new(parent_id: impl Into<String>, name: impl Into<String>, size: u64) -> Self {
         let (parent_id, name) = (parent_id.into(), name.into());
-        Self {
-            parent_id,
-            name,
-            size,
-            override_existing: false,
-            upload_id: Uuid::new_v4(),
-        }
+        Self { parent_id, name, size, override_existing: false, upload_id: Uuid::new_v4() }
     }
 
     /// The same under the given id.
@@ -101,38 +95,18 @@ impl WorkDrive<'_> {
     ) -> Result<Uploaded, Error> {
         Self::check_id("parent folder", &upload.parent_id)?;
         if upload.name.is_empty() {
-            return Err(Error::refused_input(
-                "empty_name",
-                "name",
-                "a file needs a name",
-            ));
+            return Err(Error::refused_input("empty_name", "name", "a file needs a name"));
         }
-        let operation = if upload.size < STREAM_FROM_BYTES {
-            &UPLOAD_SMALL
-        } else {
-            &UPLOAD_STREAM
-        };
+        let operation = if upload.size < STREAM_FROM_BYTES { &UPLOAD_SMALL } else { &UPLOAD_STREAM };
         let lanes = vec![self.client.inner.settings.limits.workdrive_upload()];
-        let call = Call {
-            operation,
-            subject: &upload.parent_id,
-            lanes,
-        };
-        let answer = self
-            .send(&call, upload, body)
-            .instrument(self.client.span(operation))
-            .await?;
+        let call = Call { operation, subject: &upload.parent_id, lanes };
+        let answer = self.send(&call, upload, body).instrument(self.client.span(operation)).await?;
         let stored = Stored::read(operation, &answer)?;
         let name = match stored.name {
             Some(name) => name,
             None => self.stored_name(operation, &stored.id).await?,
         };
-        Ok(Uploaded {
-            id: stored.id,
-            name,
-            size: stored.size,
-            md5: stored.md5,
-        })
+        Ok(Uploaded { id: stored.id, name, size: stored.size, md5: stored.md5 })
     }
 
     async fn send(
@@ -150,12 +124,7 @@ impl WorkDrive<'_> {
             true => self.small(upload, body),
             false => self.stream(upload, body),
         };
-        let request = built(
-            call,
-            request
-                .header(AUTHORIZATION, authorization(&token)?)
-                .header(ACCEPT, JSON_API),
-        )?;
+        let request = built(call, request.header(AUTHORIZATION, authorization(&token)?).header(ACCEPT, JSON_API))?;
         let measured = Measured::start(call.operation.name);
         let result = self.exchange(call, upload, request, &progress).await;
         measured.end(&result);
@@ -173,18 +142,11 @@ impl WorkDrive<'_> {
         let operation = call.operation.name;
         let timeouts = &self.client.inner.settings.timeouts;
         let exchange = async {
-            let response = self
-                .client
-                .inner
-                .http
-                .execute(request)
-                .await
-                .map_err(|error| no_answer(operation, error))?;
+            let response =
+                self.client.inner.http.execute(request).await.map_err(|error| no_answer(operation, error))?;
             Answer::read(operation, response, timeouts.upload_answer).await
         };
-        let answer = progress
-            .watch(exchange, timeouts.stall, timeouts.upload_answer)
-            .await;
+        let answer = progress.watch(exchange, timeouts.stall, timeouts.upload_answer).await;
         match answer.unwrap_or_else(|| Err(stalled(operation))) {
             Ok(answer) => self.client.accept(call, answer).await,
             Err(error) => Err(explain(error, operation, upload.size, progress)),
@@ -192,11 +154,7 @@ impl WorkDrive<'_> {
     }
 
     /// The body is gone, so a refused token cannot be retried here; the next attempt finds a new one.
-    async fn replace_refused(
-        &self,
-        token: &AccessToken,
-        result: &Result<Answer, Error>,
-    ) -> Result<(), Error> {
+    async fn replace_refused(&self, token: &AccessToken, result: &Result<Answer, Error>) -> Result<(), Error> {
         if matches!(result, Err(Error::TokenExpired { .. })) {
             self.client.inner.tokens.replace(token).await?;
         }
@@ -210,17 +168,10 @@ impl WorkDrive<'_> {
             ("parent_id", upload.parent_id.clone()),
             ("override-name-exist", upload.override_existing.to_string()),
         ];
-        let query: Vec<(&str, &str)> = query
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
+        let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let part = Part::stream_with_length(body, upload.size).file_name(upload.name.clone());
         let url = http::with_query(self.url(&["upload"]), &query);
-        self.client
-            .inner
-            .http
-            .request(Method::POST, url)
-            .multipart(Form::new().part("content", part))
+        self.client.inner.http.request(Method::POST, url).multipart(Form::new().part("content", part))
     }
 
     /// The raw stream. Headers without the `x-` prefix would be ignored silently.
@@ -233,10 +184,7 @@ impl WorkDrive<'_> {
             .request(Method::POST, url)
             .header("x-filename", http::percent_encode(&upload.name))
             .header("x-parent_id", &upload.parent_id)
-            .header(
-                "x-override-name-exist",
-                upload.override_existing.to_string(),
-            )
+            .header("x-override-name-exist", upload.override_existing.to_string())
             .header("x-streammode", "1")
             .header("upload-id", upload.upload_id.to_string())
             .header(CONTENT_TYPE, "application/octet-stream")
@@ -249,14 +197,8 @@ impl WorkDrive<'_> {
         match self.item(id).await {
             Ok(item) => Ok(item.name),
             Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the name of an uploaded file is not known"
-                );
-                Err(Error::unreadable(
-                    operation.name,
-                    "no name of the stored file",
-                ))
+                tracing::warn!(error = &error as &dyn std::error::Error, "the name of an uploaded file is not known");
+                Err(Error::unreadable(operation.name, "no name of the stored file"))
             }
         }
     }
@@ -264,47 +206,22 @@ impl WorkDrive<'_> {
 
 fn stalled(operation: &'static str) -> Error {
     let source = io::Error::new(io::ErrorKind::TimedOut, "the upload stalled");
-    Error::Unavailable {
-        operation,
-        status: None,
-        outcome: Outcome::Unknown,
-        source: Some(source.into()),
-    }
+    Error::Unavailable { operation, status: None, outcome: Outcome::Unknown, source: Some(source.into()) }
 }
 
 /// A failed exchange, told apart by what happened to the body.
 fn explain(error: Error, operation: &'static str, size_bytes: u64, progress: &Progress) -> Error {
     // The provider cannot have stored content of which nothing left this process.
     let nothing_left = size_bytes > 0 && progress.sent_bytes() == 0;
-    let outcome = if nothing_left {
-        Outcome::NotDone
-    } else {
-        error.outcome()
-    };
+    let outcome = if nothing_left { Outcome::NotDone } else { error.outcome() };
     if let Some(source) = progress.take_failure() {
-        let outcome = if nothing_left {
-            Outcome::NotDone
-        } else {
-            Outcome::Unknown
-        };
-        return Error::Body {
-            operation,
-            source,
-            outcome,
-        };
+        let outcome = if nothing_left { Outcome::NotDone } else { Outcome::Unknown };
+        return Error::Body { operation, source, outcome };
     }
     match error {
-        Error::Unavailable {
-            operation,
-            status,
-            source,
-            ..
-        } => Error::Unavailable {
-            operation,
-            status,
-            outcome,
-            source,
-        },
+        Error::Unavailable { operation, status, source, .. } => {
+            Error::Unavailable { operation, status, outcome, source }
+        }
         error => error,
     }
 }
@@ -320,46 +237,22 @@ impl Stored {
     /// Reads either answer; they agree on nothing but the place of the id.
     fn read(operation: &'static Operation, answer: &Answer) -> Result<Self, Error> {
         let body: Value = answer.json(operation.name)?;
-        let entry = if body["data"].is_array() {
-            &body["data"][0]
-        } else {
-            &body["data"]
-        };
+        let entry = if body["data"].is_array() { &body["data"][0] } else { &body["data"] };
         let attributes = &entry["attributes"];
-        let info = [&attributes["File INFO"], &attributes["file_info"]]
-            .into_iter()
-            .find_map(embedded);
+        let info = [&attributes["File INFO"], &attributes["file_info"]].into_iter().find_map(embedded);
         let info = info.unwrap_or_default();
         let first = |candidates: &[&Value]| {
-            candidates
-                .iter()
-                .find_map(|value| lenient::as_text(value))
-                .filter(|text| !text.is_empty())
+            candidates.iter().find_map(|value| lenient::as_text(value)).filter(|text| !text.is_empty())
         };
-        let id = first(&[
-            &attributes["resource_id"],
-            &info["RESOURCE_ID"],
-            &entry["id"],
-        ]);
+        let id = first(&[&attributes["resource_id"], &info["RESOURCE_ID"], &entry["id"]]);
         let id = id.ok_or_else(|| Error::unreadable(operation.name, "no id of the stored file"))?;
-        let name = first(&[
-            &info["AUDIT_INFO"]["resource"]["name"],
-            &attributes["file_name"],
-            &attributes["FileName"],
-        ]);
+        let name = first(&[&info["AUDIT_INFO"]["resource"]["name"], &attributes["file_name"], &attributes["FileName"]]);
         let size = lenient::as_integer(&info["size"]).and_then(|size| u64::try_from(size).ok());
         let md5 = info["MD5_CHECKSUM"].as_str().and_then(|text| {
             let mut md5 = [0; 16];
-            hex::decode_to_slice(text.trim(), &mut md5)
-                .ok()
-                .map(|()| md5)
+            hex::decode_to_slice(text.trim(), &mut md5).ok().map(|()| md5)
         });
-        Ok(Self {
-            id,
-            name,
-            size,
-            md5,
-        })
+        Ok(Self { id, name, size, md5 })
     }
 }
 
