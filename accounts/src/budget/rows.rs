@@ -1,0 +1,88 @@
+//! Statements over `budgets`, and its rows as lane states.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use providers::budget::{LaneState, Limit};
+use sqlx::{Row, SqliteConnection, SqlitePool};
+
+/// The state of one lane; `None` when nothing is remembered.
+pub(super) async fn load(
+    connection: &mut SqliteConnection,
+    account: &str,
+    lane: &str,
+) -> Result<Option<LaneState>, sqlx::Error> {
+    let row = sqlx::query("SELECT busy_until, granted, refused_until FROM budgets WHERE account = $1 AND lane = $2")
+        .bind(account)
+        .bind(lane)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let granted: Option<sqlx::types::Json<_>> = row.try_get(1)?;
+    Ok(Some(LaneState {
+        busy_until: row.try_get(0)?,
+        granted: granted.map(|json| json.0).unwrap_or_default(),
+        refused_until: row.try_get(2)?,
+    }))
+}
+
+/// Keeps the state of one lane.
+pub(super) async fn save(
+    connection: &mut SqliteConnection,
+    account: &str,
+    lane: &str,
+    state: &LaneState,
+    limit: &Limit,
+) -> Result<(), sqlx::Error> {
+    let granted = (!state.granted.is_empty()).then(|| sqlx::types::Json(&state.granted));
+    sqlx::query(
+        "INSERT INTO budgets (account, lane, busy_until, granted, refused_until, idle_at) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
+         ON CONFLICT (account, lane) DO UPDATE SET busy_until = excluded.busy_until, granted = excluded.granted, \
+         refused_until = excluded.refused_until, idle_at = excluded.idle_at",
+    )
+    .bind(account)
+    .bind(lane)
+    .bind(state.busy_until)
+    .bind(granted)
+    .bind(state.refused_until)
+    .bind(idle_at(state, limit))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Until when the provider refuses a lane.
+pub(super) async fn refused_until(
+    readers: &SqlitePool,
+    account: &str,
+    lane: &str,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let row = sqlx::query_scalar("SELECT refused_until FROM budgets WHERE account = $1 AND lane = $2")
+        .bind(account)
+        .bind(lane)
+        .fetch_optional(readers)
+        .await?;
+    Ok(row.flatten())
+}
+
+/// Forgets the lanes of an account that say nothing any more.
+pub(super) async fn delete_idle(
+    connection: &mut SqliteConnection,
+    account: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM budgets WHERE account = $1 AND idle_at <= $2")
+        .bind(account)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+fn idle_at(state: &LaneState, limit: &Limit) -> DateTime<Utc> {
+    let window = match limit {
+        Limit::Window { window, .. } => TimeDelta::from_std(*window).unwrap_or(TimeDelta::MAX),
+        Limit::Rate { .. } | Limit::Unlimited => TimeDelta::zero(),
+    };
+    let last_granted = state.granted.back().and_then(|last| last.checked_add_signed(window));
+    state.busy_until.max(state.refused_until).max(last_granted).unwrap_or(DateTime::<Utc>::MIN_UTC)
+}

@@ -1,0 +1,140 @@
+//! Tests an account: asks the provider, read-only, for what the configured transfers need of it.
+
+use providers::error::Error;
+use providers::zoho::{Client, Probe};
+use serde::Serialize;
+use service::config::{Account, Config};
+
+mod crm;
+mod remedy;
+mod workdrive;
+
+/// What a test of an account found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TestReport {
+    /// The account.
+    pub account: String,
+    /// The checks, in the order in which they were made. Without a token nothing further is asked.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// What was tried: `secret`, `token`, `crm.user`, `crm.fields`, `crm.notifications`, `workdrive.user`,
+    /// `workdrive.team_folder`, `workdrive.search`, `workdrive.destination`.
+    pub name: &'static str,
+    /// On what: a setting, a module with its fields, a folder; empty where the account as a whole was tried.
+    pub subject: String,
+    /// Whether it worked.
+    pub ok: bool,
+    /// Whether transfers work without it.
+    pub optional: bool,
+    /// Stable code of the failure, in snake case.
+    pub code: Option<&'static str>,
+    /// What went wrong.
+    pub message: Option<String>,
+    /// What helps.
+    pub remedy: Option<String>,
+}
+
+impl TestReport {
+    /// Whether everything worked that transfers cannot do without.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.checks.iter().all(|check| check.ok || check.optional)
+    }
+}
+
+impl Check {
+    fn passed(name: &'static str, subject: impl Into<String>) -> Self {
+        let subject = subject.into();
+        Self { name, subject, ok: true, optional: false, code: None, message: None, remedy: None }
+    }
+
+    fn failed(
+        name: &'static str,
+        subject: impl Into<String>,
+        code: &'static str,
+        message: String,
+        remedy: String,
+    ) -> Self {
+        let (code, message, remedy) = (Some(code), Some(message), Some(remedy));
+        Self { name, subject: subject.into(), ok: false, optional: false, code, message, remedy }
+    }
+
+    fn of<T>(name: &'static str, subject: impl Into<String>, answer: &Result<T, Error>) -> Self {
+        match answer {
+            Ok(_) => Self::passed(name, subject),
+            Err(error) => Self::failed(name, subject, error.code(), in_words(error), remedy::of(error)),
+        }
+    }
+
+    fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+}
+
+/// Which products the transfers need of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Needs {
+    crm: bool,
+    workdrive: bool,
+}
+
+impl Needs {
+    fn of(config: &Config, account: &str) -> Self {
+        let transfers = || config.transfers.values();
+        Self {
+            crm: transfers().any(|transfer| transfer.crm == account),
+            workdrive: transfers().any(|transfer| transfer.source == account || transfer.destination == account),
+        }
+    }
+}
+
+/// Makes all checks of one account.
+pub(crate) async fn run(config: &Config, account: &Account, client: Option<&Client>) -> TestReport {
+    let mut checks = secrets(config, account);
+    if let Some(client) = client {
+        checks.extend(ask(config, client).await);
+    }
+    TestReport { account: account.name.clone(), checks }
+}
+
+fn secrets(config: &Config, account: &Account) -> Vec<Check> {
+    let check = |(key, secret): (String, _)| match config.resolve(secret) {
+        Ok(_) => Check::passed("secret", key),
+        Err(error) => {
+            let remedy = format!("set what `{key}` refers to");
+            Check::failed("secret", key, "secret_missing", in_words(&error), remedy)
+        }
+    };
+    account.secrets().into_iter().map(check).collect()
+}
+
+async fn ask(config: &Config, client: &Client) -> Vec<Check> {
+    let probe = client.probe().await;
+    let mut checks = vec![Check::of("token", "", &probe)];
+    let Ok(Probe { crm, workdrive, .. }) = &probe else { return checks };
+    let needs = Needs::of(config, client.account());
+    if needs.crm {
+        checks.push(Check::of("crm.user", "", crm).optional());
+        checks.extend(crm::checks(config, client).await);
+    }
+    if needs.workdrive {
+        checks.push(Check::of("workdrive.user", "", workdrive).optional());
+        checks.extend(workdrive::checks(config, client).await);
+    }
+    checks
+}
+
+/// An error with its causes, in one line.
+fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        words = format!("{words}: {below}");
+        cause = below.source();
+    }
+    words
+}
