@@ -1,1 +1,119 @@
-fn main() {}
+//! The `gateledger` binary: roles and operator commands.
+//!
+//! Exit codes: 0 when the command did what it says (for `transfer`: every record succeeded; for `demo`: verified),
+//! 1 when it did not, 2 when the command line cannot be understood.
+
+mod accounts_command;
+mod args;
+mod dead_letters;
+mod demo;
+mod dry_run;
+mod events;
+mod output;
+mod progress;
+mod projections;
+mod registrations;
+mod rejected;
+mod runtime;
+mod serve;
+mod simulate;
+mod summary;
+mod time;
+mod transfer;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use event_log::Access;
+
+use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations};
+use crate::output::Output;
+use crate::runtime::{Parts, load, open_log};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("starting the runtime")),
+    };
+    match runtime.block_on(run(cli)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+/// Runs a command; `Ok(false)` is a truthful failure that has been reported already.
+async fn run(cli: Cli) -> anyhow::Result<bool> {
+    let Cli { global, command } = cli;
+    let output = Output::new(global.json);
+    match command {
+        Command::Demo(arguments) => return demo::run(&global, &arguments, output).await,
+        Command::Serve(arguments) => {
+            let config = load(&global, false)?;
+            let telemetry = runtime::telemetry(&global, &config)?;
+            serve::run(Parts::open(config).await?, &arguments, telemetry.metrics()).await?;
+        }
+        Command::Transfer(arguments) => {
+            let config = load(&global, true)?;
+            let _telemetry = runtime::telemetry(&global, &config)?;
+            return transfer::run(Parts::open(config).await?, &arguments, output).await;
+        }
+        Command::Events(command) => {
+            let log = open_log(&quiet(&global)?, Access::ReadOnly).await?;
+            match command {
+                Events::List(arguments) => events::list(&log, &arguments, output).await?,
+                Events::Show(arguments) => events::show(&log, &arguments, output).await?,
+                Events::Tail(arguments) => events::tail(&log, &arguments, output).await?,
+            }
+        }
+        Command::DeadLetters(command) => {
+            let log = open_log(&quiet(&global)?, Access::Existing).await?;
+            match command {
+                DeadLetters::List(arguments) => dead_letters::list(&log, &arguments, output).await?,
+                DeadLetters::Show { id } => dead_letters::show(&log, id, output).await?,
+                DeadLetters::Redrive(arguments) => dead_letters::redrive(&log, &arguments, output).await?,
+            }
+        }
+        Command::Accounts(Accounts::List) => accounts_command::list(quiet(&global)?, output).await?,
+        Command::Accounts(Accounts::Test { name }) => {
+            return accounts_command::test(quiet(&global)?, name.as_deref(), output).await;
+        }
+        Command::Registrations(Registrations::List) => {
+            registrations::list(&open_log(&quiet(&global)?, Access::ReadOnly).await?, output).await?;
+        }
+        Command::Projections(Projections::List) => {
+            projections::list(&open_log(&quiet(&global)?, Access::ReadOnly).await?, output).await?;
+        }
+        Command::Projections(Projections::Rebuild { name }) => {
+            let log = open_log(&quiet(&global)?, Access::Existing).await?;
+            projections::rebuild(&log, name.as_deref(), output).await?;
+        }
+        Command::Migrate => {
+            let log = open_log(&quiet(&global)?, Access::CreateAndMigrate).await?;
+            let path = log.database().path().display().to_string();
+            output.document(&serde_json::json!({ "database": path, "up_to_date": true }), || format!("{path} is up to date"))?;
+        }
+        Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "gateledger", &mut std::io::stdout());
+        }
+    }
+    Ok(true)
+}
+
+/// The configuration for a command whose output is its point: it logs warnings only.
+fn quiet(global: &Global) -> anyhow::Result<service::config::Config> {
+    let mut config = load(global, false)?;
+    config.log.directory = None;
+    if global.log.is_none() {
+        config.log.level = "warn".to_owned();
+    }
+    runtime::telemetry(global, &config)?.keep();
+    Ok(config)
+}

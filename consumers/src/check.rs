@@ -37,7 +37,7 @@ pub async fn decide(unit: &mut UnitOfWork<'_>, transfers: &Transfers, event: &Re
     let planned = Planned {
         key: key.clone(),
         kind: Kind::UpdateRecord,
-        stream: crm::stream(&settings.crm, &settings.module, &completed.record_id),
+        stream: crm::stream(&settings.crm, settings.module.as_str(), &completed.record_id),
         run: completed.run,
         account: settings.crm.clone(),
         source_account: None,

@@ -57,6 +57,12 @@ impl Context {
         self.accounts.zoho(account).ok_or_else(|| Error::NoSuchAccount(account.to_owned()))
     }
 
+    /// Whether a person must authorise an account again before anything can be done there.
+    #[must_use]
+    pub fn needs_consent(&self, account: &str) -> bool {
+        self.accounts.state(account).is_some_and(|state| state.needs_consent())
+    }
+
     /// Wakes whoever waits for work.
     pub(crate) fn work_was_planned(&self) {
         self.planned.send_modify(|count| *count = count.wrapping_add(1));

@@ -27,18 +27,17 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
     let request: UpdateRecord = effect.request()?;
     let settings = context.transfers.get(&request.transfer)?;
     let crm = context.zoho(&settings.crm)?.crm();
-    let record_id = RecordId::parse(&request.record_id)?;
-    let field = settings.checkbox_field.as_str();
+    let record_id: RecordId = request.record_id.parse()?;
     if effect.unknown {
-        let Some(record) = crm.record(&settings.module, &record_id, &[field]).await? else {
+        let Some(record) = crm.record(&settings.module, &record_id, &[settings.checkbox_field.clone()]).await? else {
             return Err(Trouble::Hopeless { code: "record_gone", error: "the record does not exist any more".to_owned() });
         };
-        if record.fields.get(field) != Some(&Value::Bool(true)) {
+        if !record.is_ticked(&settings.checkbox_field) {
             return Ok(Verdict::NotDone);
         }
         return Ok(set(effect, settings, &request, record.modified_time, true));
     }
-    let fields = Map::from_iter([(field.to_owned(), Value::Bool(true))]);
+    let fields = Map::from_iter([(settings.checkbox_field.to_string(), Value::Bool(true))]);
     let updated = crm.update(&settings.module, &record_id, fields, UpdateOptions::default()).await?;
     Ok(set(effect, settings, &request, updated.modified_time, false))
 }
@@ -51,9 +50,9 @@ fn set(
     settled: bool,
 ) -> Verdict {
     let data = Updated {
-        module: settings.module.clone(),
+        module: settings.module.to_string(),
         record_id: request.record_id.clone(),
-        fields: Map::from_iter([(settings.checkbox_field.clone(), Value::Bool(true))]),
+        fields: Map::from_iter([(settings.checkbox_field.to_string(), Value::Bool(true))]),
         modified_time,
         transfer: settings.name.clone(),
         run: effect.run,
@@ -73,7 +72,7 @@ pub(crate) fn given_up(context: &Context, effect: &Effect, code: &str, error: &s
     let Ok(request) = effect.request::<UpdateRecord>() else { return Vec::new() };
     let Ok(settings) = context.transfers.get(&request.transfer) else { return Vec::new() };
     let data = UpdateFailed {
-        module: settings.module.clone(),
+        module: settings.module.to_string(),
         record_id: request.record_id.clone(),
         transfer: settings.name.clone(),
         run: effect.run,
@@ -128,5 +127,5 @@ fn about(effect: &Effect, settings: &Settings, record_id: &str, event: NewEvent)
     let event = event
         .in_story(effect.correlation_id, effect.causation_id)
         .of(&effect.account, &effect.organization);
-    Append::new(stream(&settings.crm, &settings.module, record_id), vec![event])
+    Append::new(stream(&settings.crm, settings.module.as_str(), record_id), vec![event])
 }

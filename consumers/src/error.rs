@@ -50,7 +50,7 @@ pub enum Error {
     NoSuchDeadLetter(i64),
     /// A provider refused a read that a person asked for.
     #[error(transparent)]
-    Provider(#[from] providers::error::Error),
+    Provider(#[from] Box<providers::error::Error>),
 }
 
 impl Error {

@@ -79,7 +79,7 @@ impl Dispatcher {
         if let Some(until) = self.paused_until() {
             return Ok(self.until(until));
         }
-        if self.context.accounts.needs_consent(&self.account) {
+        if self.context.needs_consent(&self.account) {
             return Ok(LOOK_EVERY);
         }
         let readers = self.context.log.database().readers();
@@ -214,7 +214,7 @@ impl Dispatcher {
     async fn try_record(&self, effect: Arc<Effect>, verdict: Arc<Verdict>) -> Result<Option<Effect>, Error> {
         let takes_next = !self.stop.is_cancelled()
             && self.paused_until().is_none()
-            && !self.context.accounts.needs_consent(&self.account);
+            && !self.context.needs_consent(&self.account);
         let (account, lane, context) = (self.account.clone(), self.lane, self.context.clone());
         self.context
             .log

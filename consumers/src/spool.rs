@@ -33,7 +33,7 @@ impl Spool {
     }
 
     /// The content from its beginning.
-    pub(crate) fn read(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static {
+    pub(crate) fn read(self) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
         ReaderStream::with_capacity(self.file, 256 * 1024)
     }
 }

@@ -43,7 +43,7 @@ pub async fn close_if_done(
     let check = totals.files_copied > 0 && (settings.check_when == CheckWhen::Any || complete);
     let data = Completed {
         transfer: settings.name.clone(),
-        module: settings.module.clone(),
+        module: settings.module.to_string(),
         record_id: record_id.to_owned(),
         folder_name,
         run: effect.run,

@@ -112,12 +112,12 @@ fn asks_again(now: &Standing, modified_time: Option<DateTime<Utc>>) -> bool {
 /// The folder a record asks for, if it asks.
 #[must_use]
 pub fn wanted_folder<'a>(settings: &Settings, changed: &'a Changed) -> Option<&'a str> {
-    let checked = match changed.fields.get(&settings.checkbox_field) {
+    let checked = match changed.fields.get(settings.checkbox_field.as_str()) {
         Some(Value::Bool(checked)) => *checked,
         Some(Value::String(text)) => text.eq_ignore_ascii_case("true"),
         _ => false,
     };
-    let folder = changed.fields.get(&settings.folder_field).and_then(Value::as_str).unwrap_or_default().trim();
+    let folder = changed.fields.get(settings.folder_field.as_str()).and_then(Value::as_str).unwrap_or_default().trim();
     (!checked && !folder.is_empty()).then_some(folder)
 }
 
@@ -136,7 +136,7 @@ pub(crate) async fn request(
 ) -> Result<(), Error> {
     let data = Requested {
         transfer: settings.name.clone(),
-        module: settings.module.clone(),
+        module: settings.module.to_string(),
         record_id: record_id.to_owned(),
         folder_name: folder_name.to_owned(),
         run,
@@ -207,7 +207,7 @@ pub(crate) async fn last_change(
     settings: &Settings,
     record_id: &str,
 ) -> Result<Option<Changed>, Error> {
-    let stream = crm::stream(&settings.crm, &settings.module, record_id);
+    let stream = crm::stream(&settings.crm, settings.module.as_str(), record_id);
     let data: Option<String> = sqlx::query_scalar(
         "SELECT data FROM events WHERE stream_name = $1 AND event_type = 'crm_record.changed' \
          ORDER BY occurred_at DESC, stream_version DESC LIMIT 1",

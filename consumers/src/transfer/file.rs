@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::name::{TakenNames, free, is_same, stamped};
 use super::request::{CopiedFile, CopyFile};
-use super::{folder, settle};
+use super::settle;
 use crate::context::Context;
 use crate::ledger::{Effect, Verdict, done, tell};
 use crate::spool::Spool;
@@ -163,9 +163,15 @@ async fn upload(
     request: &CopyFile,
     name: &str,
     length: u64,
-    body: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static,
+    body: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
 ) -> Result<Uploaded, Trouble> {
-    let upload = Upload::new(&request.destination_folder_id, name, length).with_upload_id(Uuid::now_v7());
+    let upload = Upload {
+        parent_id: request.destination_folder_id.clone(),
+        name: name.to_owned(),
+        size: length,
+        override_existing: false,
+        upload_id: Uuid::now_v7(),
+    };
     Ok(destination.workdrive().upload(&upload, body).await?)
 }
 
@@ -179,7 +185,7 @@ struct Sum {
 fn summed(
     download: Download,
     sum: Arc<Mutex<Sum>>,
-) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + Sync + 'static {
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
     download.stream.map_err(std::io::Error::other).inspect_ok(move |chunk| {
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         sum.bytes += chunk.len() as u64;
@@ -231,9 +237,4 @@ pub(crate) async fn read_back(client: &Client, file_id: &str) -> Result<(u64, [u
         sum.md5.update(&chunk);
     }
     Ok((sum.bytes, sum.md5.finalize().into()))
-}
-
-/// The change that the effect makes, in the words of the ledger.
-pub(crate) fn change(request: &CopyFile) -> String {
-    folder::once_key(&request.destination_folder_id, &request.source_file_id, &request.source_version)
 }

@@ -68,7 +68,7 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
         let chunk = planned.split_off(planned.len() - CHUNK);
         context
             .log
-            .write::<_, Error, _>(|unit| {
+            .write::<_, Error, _>(move |unit| {
                 Box::pin(async move {
                     let now = unit.now();
                     plan(unit.connection(), now, &chunk).await

@@ -20,6 +20,7 @@ const MOST_ITEMS: usize = 200_000;
 pub struct Listings {
     folders: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Known>>>>>,
     creating: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
+    teams: AsyncMutex<HashMap<Key, Option<String>>>,
 }
 
 type Key = (String, String);
@@ -81,6 +82,36 @@ impl Listings {
             creating.entry((account.to_owned(), parent_id.to_owned())).or_default().clone()
         };
         lock.lock_owned().await
+    }
+
+    /// The team that owns a team folder, asked for once; `None` when the grant does not show it.
+    ///
+    /// # Errors
+    /// Whatever the provider refused with, and that may pass.
+    pub async fn team_of(
+        &self,
+        account: &str,
+        client: &Client,
+        team_folder_id: &str,
+    ) -> Result<Option<String>, Error> {
+        let mut teams = self.teams.lock().await;
+        let key = (account.to_owned(), team_folder_id.to_owned());
+        if let Some(known) = teams.get(&key) {
+            return Ok(known.clone());
+        }
+        let team = match client.workdrive().find_team_of(team_folder_id).await {
+            Ok(team) => team.map(|team| team.id),
+            Err(refusal) if refusal.is_retryable() || refusal.stops_account() => return Err(refusal),
+            Err(refusal) => {
+                tracing::warn!(
+                    account.id = account, error = %refusal,
+                    "account {account} does not show its teams, so folders below the first level of the team folder are not found"
+                );
+                None
+            }
+        };
+        teams.insert(key, team.clone());
+        Ok(team)
     }
 
     fn slot(&self, account: &str, folder_id: &str) -> Arc<AsyncMutex<Option<Known>>> {

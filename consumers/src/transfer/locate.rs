@@ -94,8 +94,9 @@ pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: Copy
 /// Whatever the provider refused a listing with; a search that is refused only narrows where we look.
 pub async fn find(context: &Context, settings: &Settings, name: &str) -> Result<Option<Found>, Trouble> {
     let client = context.zoho(&settings.source)?;
-    let (nested, searched_everywhere) = match search(client, settings, name).await {
-        Ok(found) => (found, true),
+    let (nested, searched_everywhere) = match search(context, client, settings, name).await {
+        Ok(Some(found)) => (found, true),
+        Ok(None) => (Vec::new(), false),
         Err(refusal) if narrows_only(&refusal) => {
             tracing::debug!(account.id = settings.source, error = %refusal, "the team folder cannot be searched; looking at its first level");
             (Vec::new(), false)
@@ -122,8 +123,44 @@ pub async fn find(context: &Context, settings: &Settings, name: &str) -> Result<
     Ok(None)
 }
 
-async fn search(client: &Client, settings: &Settings, name: &str) -> Result<Vec<Item>, Refusal> {
-    client.workdrive().search_folders_in(&settings.source_team_folder_id, name).await
+/// Folders below the first level. The index decides what is shown, the parents decide what belongs to the team folder.
+async fn search(
+    context: &Context,
+    client: &Client,
+    settings: &Settings,
+    name: &str,
+) -> Result<Option<Vec<Item>>, Refusal> {
+    let team_folder = &settings.source_team_folder_id;
+    let Some(team_id) = context.listings.team_of(&settings.source, client, team_folder).await? else {
+        return Ok(None);
+    };
+    let mut inside = Vec::new();
+    for hit in client.workdrive().search_folders(&team_id, team_folder, name).await? {
+        if is_inside(client, &hit, team_folder).await? {
+            inside.push(hit);
+        }
+    }
+    Ok(Some(inside))
+}
+
+/// Deeper trees than this are not climbed; the provider allows far fewer levels.
+const DEEPEST: usize = 50;
+
+async fn is_inside(client: &Client, folder: &Item, team_folder: &str) -> Result<bool, Refusal> {
+    let mut parent = folder.parent_id.clone();
+    for _ in 0..DEEPEST {
+        match parent {
+            None => return Ok(false),
+            Some(id) if id == team_folder => return Ok(true),
+            Some(id) => match client.workdrive().item(&id).await {
+                Ok(item) if item.trashed => return Ok(false),
+                Ok(item) => parent = item.parent_id,
+                Err(Refusal::NotFound { .. } | Refusal::Denied { .. }) => return Ok(false),
+                Err(refusal) => return Err(refusal),
+            },
+        }
+    }
+    Ok(false)
 }
 
 /// Search needs rights that many grants lack, and an edition that has it. Without it the first level is searched.

@@ -3,16 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::Error;
+use providers::error::Error as Refusal;
+use providers::zoho::crm::ApiName;
+use service::config::Config;
+pub use service::config::CheckWhen;
 
-/// When a record's checkbox is set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CheckWhen {
-    /// At least one file was transferred.
-    Any,
-    /// All files were transferred, at least one.
-    All,
-}
+use crate::Error;
 
 /// One `[transfers.NAME]`.
 #[derive(Debug, Clone)]
@@ -28,11 +24,11 @@ pub struct Settings {
     /// Account that is copied to.
     pub destination: String,
     /// CRM module API name.
-    pub module: String,
+    pub module: ApiName,
     /// API name of the checkbox.
-    pub checkbox_field: String,
+    pub checkbox_field: ApiName,
     /// API name of the field that names the folder.
-    pub folder_field: String,
+    pub folder_field: ApiName,
     /// The only team folder that is searched.
     pub source_team_folder_id: String,
     /// Where copies go.
@@ -51,7 +47,47 @@ pub struct Settings {
 #[derive(Debug, Clone, Default)]
 pub struct Transfers(pub BTreeMap<String, Settings>);
 
+/// A setting of a transfer that cannot be what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("transfers.{transfer}.{key}: {source}; use the API name that the CRM shows under Developer Hub, APIs & SDKs")]
+pub struct BadSetting {
+    transfer: String,
+    key: &'static str,
+    source: Box<Refusal>,
+}
+
 impl Transfers {
+    /// The transfers of a configuration.
+    ///
+    /// # Errors
+    /// [`BadSetting`] names the transfer and the key.
+    pub fn of(config: &Config) -> Result<Self, BadSetting> {
+        let mut transfers = BTreeMap::new();
+        for (name, transfer) in &config.transfers {
+            let api_name = |key: &'static str, text: &str| {
+                text.parse::<ApiName>().map_err(|source| BadSetting { transfer: name.clone(), key, source: Box::new(source) })
+            };
+            let settings = Settings {
+                name: name.clone(),
+                organization: config.account(&transfer.crm).map_or_else(|_| String::new(), |one| one.organization.clone()),
+                crm: transfer.crm.clone(),
+                source: transfer.source.clone(),
+                destination: transfer.destination.clone(),
+                module: api_name("module", &transfer.module)?,
+                checkbox_field: api_name("checkbox_field", &transfer.checkbox_field)?,
+                folder_field: api_name("folder_field", &transfer.folder_field)?,
+                source_team_folder_id: transfer.source_team_folder_id.clone(),
+                destination_folder_id: transfer.destination_folder_id.clone(),
+                check_when: transfer.check_when,
+                concurrency: transfer.concurrency,
+                max_attempts: i64::from(transfer.max_attempts),
+                retry_base: transfer.retry_base,
+            };
+            transfers.insert(name.clone(), settings);
+        }
+        Ok(Transfers(transfers))
+    }
+
     /// The transfer of that name.
     ///
     /// # Errors
@@ -62,6 +98,6 @@ impl Transfers {
 
     /// The transfers that are driven by records of a CRM module.
     pub fn driven_by<'a>(&'a self, account: &'a str, module: &'a str) -> impl Iterator<Item = &'a Settings> {
-        self.0.values().filter(move |one| one.crm == account && one.module == module)
+        self.0.values().filter(move |one| one.crm == account && one.module.as_str() == module)
     }
 }

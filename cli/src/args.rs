@@ -1,0 +1,307 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Records what providers push and what is fetched from them, and acts on it exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "gateledger", version, max_term_width = 110)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Configuration file [default: gateledger.toml in the working directory, if it is there]
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// One JSON document (or one per line where the output has no end) on standard output
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Log level on standard error: error, warn, info, debug, trace, or a filter such as consumers=debug
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole pipeline at work: on SQLite, against the built-in provider simulator, in about a minute
+    Demo(Demo),
+    /// Run the gateway and everything behind it
+    Serve(Serve),
+    /// Copy the folders that pending CRM records name, then stop
+    ///
+    /// Exit code 0 when every record succeeded, 1 otherwise.
+    Transfer(Transfer),
+    /// Look into the log
+    #[command(subcommand)]
+    Events(Events),
+    /// Work that was given up
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+    /// Provider accounts
+    #[command(subcommand)]
+    Accounts(Accounts),
+    /// Promises of providers to call us
+    #[command(subcommand)]
+    Registrations(Registrations),
+    /// Read models
+    #[command(subcommand)]
+    Projections(Projections),
+    /// Bring the database up to this version
+    Migrate,
+    /// Run the provider simulator
+    Simulate(Simulate),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `demo`
+#[derive(Debug, Clone, Args)]
+pub struct Demo {
+    /// No live progress, whatever the terminal can do
+    #[arg(long)]
+    pub headless: bool,
+    /// Keep the database and the simulator's seed here instead of in a temporary folder
+    #[arg(long, value_name = "FOLDER")]
+    pub keep: Option<PathBuf>,
+    /// Size of the largest file
+    #[arg(long, value_name = "BYTES", default_value_t = 300 * 1024 * 1024)]
+    pub large_file_bytes: u64,
+    /// Give up after this many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub timeout_seconds: u64,
+}
+
+/// `serve`
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Only these roles [default: all]
+    #[arg(long = "role", value_name = "ROLE")]
+    pub roles: Vec<Role>,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Accepts webhooks, serves status and metrics
+    Gateway,
+    /// Runs schedules and fetches what thin notifications announce
+    Poller,
+    /// Keeps the providers' promises to call us alive
+    Registrar,
+    /// Folds the log into read models
+    Projector,
+    /// Performs effects
+    Consumer,
+}
+
+/// `transfer`
+#[derive(Debug, Clone, Args)]
+pub struct Transfer {
+    /// Change nothing, say exactly what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Only this record
+    #[arg(long, value_name = "ID")]
+    pub record_id: Option<String>,
+    /// At most this many records
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// Only this transfer of the configuration [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub transfer: Option<String>,
+}
+
+/// `events`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Events {
+    /// Newest events first
+    List(EventsList),
+    /// One event, or a whole story
+    Show(EventsShow),
+    /// Events as they are recorded, oldest first
+    Tail(EventsTail),
+}
+
+/// Which events; the same for `list` and `tail`.
+#[derive(Debug, Clone, Args)]
+pub struct EventFilter {
+    /// Of this type; a trailing * matches the rest (transfer.*). May be repeated
+    #[arg(long = "type", value_name = "TYPE")]
+    pub types: Vec<String>,
+    /// Of this account
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// In this stream
+    #[arg(long, value_name = "STREAM")]
+    pub stream: Option<String>,
+    /// In this story (correlation id)
+    #[arg(long, value_name = "ID")]
+    pub story: Option<uuid::Uuid>,
+    /// Learned this way: webhook, poll, decision, effect, operator
+    #[arg(long, value_name = "SOURCE")]
+    pub source: Option<String>,
+    /// Recorded at or after: RFC 3339, or a span back from now such as 15m, 2h, 3d
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Recorded before: as --since
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// `events list`
+#[derive(Debug, Clone, Args)]
+pub struct EventsList {
+    /// Which events
+    #[command(flatten)]
+    pub filter: EventFilter,
+    /// Requests that were not accepted, with the cause
+    #[arg(long)]
+    pub rejected: bool,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+    /// Go on before this position (the last one shown)
+    #[arg(long, value_name = "POSITION")]
+    pub before: Option<i64>,
+}
+
+/// `events show`
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct EventsShow {
+    /// Event id or global position
+    #[arg(value_name = "EVENT")]
+    pub event: Option<String>,
+    /// All events of one story (correlation id), oldest first, with its effects
+    #[arg(long, value_name = "ID")]
+    pub story: Option<uuid::Uuid>,
+}
+
+/// `events tail`
+#[derive(Debug, Clone, Args)]
+pub struct EventsTail {
+    /// Which events
+    #[command(flatten)]
+    pub filter: EventFilter,
+    /// Keep waiting for more; without it, stop at the end
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Start after this position [default: with --follow the end, else the beginning]
+    #[arg(long, value_name = "POSITION")]
+    pub after: Option<i64>,
+}
+
+/// `dead-letters`
+#[derive(Debug, Clone, Subcommand)]
+pub enum DeadLetters {
+    /// Newest first
+    List(DeadLetterFilter),
+    /// One, with what it was to do
+    Show {
+        /// Its number
+        id: i64,
+    },
+    /// Send work on its way again
+    ///
+    /// Without --yes it only shows what would be sent.
+    Redrive(Redrive),
+}
+
+/// Which dead letters.
+#[derive(Debug, Clone, Args)]
+pub struct DeadLetterFilter {
+    /// Of this account
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    /// With this reason
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// Also those that are resolved
+    #[arg(long)]
+    pub resolved: bool,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: u32,
+}
+
+/// `dead-letters redrive`
+#[derive(Debug, Clone, Args)]
+pub struct Redrive {
+    /// Their numbers
+    #[arg(value_name = "ID", required_unless_present = "all")]
+    pub ids: Vec<i64>,
+    /// All that match the filter
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// Which, with --all
+    #[command(flatten)]
+    pub filter: DeadLetterFilter,
+    /// Do it
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// `accounts`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Accounts {
+    /// Configured accounts and their state
+    List,
+    /// Try what the configuration needs of an account; only reads
+    Test {
+        /// Only this account [default: all]
+        name: Option<String>,
+    },
+}
+
+/// `registrations`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Registrations {
+    /// Wished for and observed, with the time left
+    List,
+}
+
+/// `projections`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Projections {
+    /// Read models with their lag
+    List,
+    /// Fold the log from the beginning into fresh tables, then switch
+    Rebuild {
+        /// Only this one [default: all]
+        name: Option<String>,
+    },
+}
+
+/// `simulate`
+#[derive(Debug, Clone, Args)]
+pub struct Simulate {
+    /// Port on 127.0.0.1
+    #[arg(long, value_name = "PORT", default_value_t = 9100)]
+    pub port: u16,
+    /// What the providers hold at the start [default: the demo's organisations]
+    #[arg(long, value_name = "FILE")]
+    pub seed: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

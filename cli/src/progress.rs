@@ -1,0 +1,78 @@
+//! Live progress on a terminal; silence elsewhere.
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use event_log::Log;
+use event_log::sqlx::{self, Row};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use crate::output::bytes;
+
+/// How often the bar is brought up to date.
+const EVERY: Duration = Duration::from_millis(200);
+
+/// Shows files and bytes until `stop`; does nothing when standard error is no terminal or `quiet` is set.
+pub async fn show(log: Log, quiet: bool, stop: CancellationToken) {
+    if quiet || !std::io::stderr().is_terminal() {
+        return;
+    }
+    let bar = ProgressBar::new(0);
+    let style = "{spinner} [{elapsed}] {bar:30} {pos}/{len} files  {msg}";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.enable_steady_tick(EVERY);
+    while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
+        let Ok(state) = look(&log).await else { continue };
+        bar.set_length(state.files);
+        bar.set_position(state.done);
+        bar.set_message(format!(
+            "{} of {}{}{}",
+            bytes(state.bytes_done),
+            bytes(state.bytes),
+            if state.failed > 0 { format!("  {} failed", state.failed) } else { String::new() },
+            if state.unknown > 0 { format!("  {} being settled", state.unknown) } else { String::new() },
+        ));
+    }
+    bar.finish_and_clear();
+}
+
+#[derive(Debug, Default)]
+struct State {
+    files: u64,
+    done: u64,
+    failed: u64,
+    unknown: u64,
+    bytes: u64,
+    bytes_done: u64,
+}
+
+async fn look(log: &Log) -> anyhow::Result<State> {
+    let rows = sqlx::query(
+        "SELECT status, count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM effects \
+         WHERE kind = 'file.copy' GROUP BY status",
+    )
+    .fetch_all(log.database().readers())
+    .await?;
+    let mut state = State::default();
+    for row in rows {
+        let status: String = row.try_get("status")?;
+        let files = row.try_get::<i64, _>("files")?.cast_unsigned();
+        let length = row.try_get::<i64, _>("bytes")?.cast_unsigned();
+        state.files += files;
+        state.bytes += length;
+        match status.as_str() {
+            "succeeded" => {
+                state.done += files;
+                state.bytes_done += length;
+            }
+            "failed" => {
+                state.done += files;
+                state.failed += files;
+            }
+            "unknown" => state.unknown += files,
+            _ => {}
+        }
+    }
+    Ok(state)
+}

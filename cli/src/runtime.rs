@@ -1,0 +1,119 @@
+//! Opening what commands work on, and running roles.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use accounts::Accounts;
+use anyhow::Context as _;
+use consumers::transfer::settings::Transfers;
+use event_log::{Access, Database, Log, RoleLock};
+use service::clock::{SharedClock, SystemClock, as_function};
+use service::config::{Config, ConfigError, LoadOptions};
+use service::shutdown::Service;
+use tokio_util::sync::CancellationToken;
+
+use crate::args::{Global, Role};
+
+/// Reads the configuration; with `for_transfer`, a transfer is demanded.
+///
+/// # Errors
+/// Everything that is wrong with it, at once.
+pub fn load(global: &Global, for_transfer: bool) -> Result<Config, ConfigError> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    let environment = std::env::vars().collect();
+    let working_dir = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
+    let options = LoadOptions { file: global.config.clone(), environment, dotenv: None, working_dir };
+    if for_transfer { Config::for_transfer(options) } else { Config::load(options) }
+}
+
+/// Opens the log for a command.
+///
+/// # Errors
+/// As [`Database::open`].
+pub async fn open_log(config: &Config, access: Access) -> anyhow::Result<Log> {
+    let settings = event_log::Settings::new(&config.store.url, access);
+    let database = Database::open(&settings).await.context("opening store.url")?;
+    Ok(Log::open(database, config.http.queue_limit, as_function(SystemClock::shared())).await?)
+}
+
+/// What the roles work with.
+#[derive(Debug)]
+pub struct Parts {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The log.
+    pub log: Log,
+    /// Provider accounts.
+    pub accounts: Accounts,
+    /// The clock.
+    pub clock: SharedClock,
+    /// The transfers.
+    pub transfers: Transfers,
+    _lock: RoleLock,
+}
+
+impl Parts {
+    /// Opens the database, creates or migrates it, and claims the work on it.
+    ///
+    /// # Errors
+    /// When the database cannot be used or another process works on it, or a setting cannot be what it should be.
+    pub async fn open(config: Config) -> anyhow::Result<Self> {
+        let transfers = Transfers::of(&config)?;
+        let clock = SystemClock::shared();
+        let log = open_log(&config, Access::CreateAndMigrate).await?;
+        let lock = log.database().lock_roles()?;
+        let accounts = Accounts::open(&config, log.clone(), clock.clone()).await.context("opening accounts")?;
+        Ok(Parts { config: Arc::new(config), log, accounts, clock, transfers, _lock: lock })
+    }
+
+    /// What the consumers work with.
+    #[must_use]
+    pub fn consumers(&self) -> Arc<consumers::Context> {
+        consumers::Context::new(self.log.clone(), self.accounts.clone(), self.transfers.clone(), SETTLE_AFTER)
+    }
+
+    /// Spawns everything behind the gateway that both `serve` and `transfer` need.
+    pub fn spawn_workers(&self, service: &Service, roles: &BTreeSet<Role>) {
+        let stop = service.shutdown().stop().clone();
+        if roles.contains(&Role::Consumer) {
+            let context = self.consumers();
+            let abort = before_the_end(service, &self.config);
+            let stop = stop.clone();
+            service.spawn("consumer", async move {
+                let ended = consumers::run(context, true, stop, abort.clone()).await;
+                abort.cancel();
+                ended
+            });
+        }
+        if roles.contains(&Role::Projector) {
+            service.spawn("projector", projector::run(self.log.clone(), stop.clone()));
+        }
+        let accounts = self.accounts.clone();
+        service.spawn("consent", async move {
+            accounts.run_consent_probe(stop).await;
+            Ok::<_, anyhow::Error>(())
+        });
+    }
+}
+
+/// How long after a lost answer the provider is asked what became of the call: it may still be busy with it.
+const SETTLE_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
+/// Effects are let go this long before the process is, so that they can still be parked.
+const TO_PARK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Cancelled shortly before the grace period is over, or with it.
+fn before_the_end(service: &Service, config: &Config) -> CancellationToken {
+    let stop = service.shutdown().stop().clone();
+    let token = service.shutdown().abort().child_token();
+    let (fired, grace) = (token.clone(), config.service.shutdown_grace);
+    service.spawn("grace", async move {
+        stop.cancelled().await;
+        tokio::select! {
+            () = tokio::time::sleep(grace.saturating_sub(TO_PARK)) => fired.cancel(),
+            () = fired.cancelled() => {}
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    token
+}

@@ -1,0 +1,63 @@
+//! `serve`: all roles, or some, until told to stop.
+
+use std::collections::BTreeSet;
+
+use anyhow::Context as _;
+use service::shutdown::{Ended, Service, Shutdown};
+
+use crate::args::{self, Role};
+use crate::runtime::Parts;
+
+/// Every role there is.
+pub const ALL: [Role; 5] = [Role::Gateway, Role::Poller, Role::Registrar, Role::Projector, Role::Consumer];
+
+/// Runs the command until a signal.
+///
+/// # Errors
+/// When a role cannot start, or fails for a reason that no waiting helps.
+pub async fn run(
+    parts: Parts,
+    arguments: &args::Serve,
+    metrics: gateway::RenderMetrics,
+) -> anyhow::Result<()> {
+    let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
+    let roles: BTreeSet<Role> =
+        if arguments.roles.is_empty() { ALL.into() } else { arguments.roles.iter().copied().collect() };
+    let service = Service::new(shutdown);
+    start(&parts, &service, &roles, metrics).await?;
+    match service.run_until_stopped().await? {
+        Ended::Finished => tracing::info!("stopped; everything that had begun is finished"),
+        Ended::Aborted { tasks } => {
+            tracing::warn!("stopped after the grace period ({}); the next start goes on there", tasks.join(", "));
+        }
+    }
+    Ok(())
+}
+
+/// Spawns the roles on a service.
+///
+/// # Errors
+/// When a role cannot start.
+pub async fn start(
+    parts: &Parts,
+    service: &Service,
+    roles: &BTreeSet<Role>,
+    metrics: gateway::RenderMetrics,
+) -> anyhow::Result<()> {
+    let stop = service.shutdown().stop().clone();
+    if roles.contains(&Role::Gateway) {
+        let http = parts.http(roles, metrics)?;
+        let bound = http.bind().await?;
+        tracing::info!("listening on {}", bound.address());
+        service.spawn("gateway", bound.run(stop.clone()));
+    }
+    parts.spawn_workers(service, roles);
+    let intake = parts.intake()?;
+    if roles.contains(&Role::Poller) {
+        service.spawn("poller", gateway::run_poller(intake.clone(), stop.clone()));
+    }
+    if roles.contains(&Role::Registrar) {
+        service.spawn("registrar", gateway::run_registrar(intake, stop));
+    }
+    Ok(())
+}

@@ -1,0 +1,42 @@
+//! Moments as people type them.
+
+use anyhow::bail;
+use chrono::{DateTime, Duration, Utc};
+
+/// RFC 3339, or a span back from `now`: a number and `s`, `m`, `h` or `d`.
+///
+/// # Errors
+/// When the text is neither.
+pub fn moment(text: &str, now: DateTime<Utc>) -> anyhow::Result<DateTime<Utc>> {
+    if let Ok(time) = DateTime::parse_from_rfc3339(text) {
+        return Ok(time.to_utc());
+    }
+    let unit = text.chars().last().unwrap_or_default();
+    let number = text.strip_suffix(unit).and_then(|number| number.parse::<i64>().ok());
+    let span = match (number, unit) {
+        (Some(number), 's') => Duration::try_seconds(number),
+        (Some(number), 'm') => Duration::try_minutes(number),
+        (Some(number), 'h') => Duration::try_hours(number),
+        (Some(number), 'd') => Duration::try_days(number),
+        _ => None,
+    };
+    match span.and_then(|span| now.checked_sub_signed(span)) {
+        Some(time) => Ok(time),
+        None => bail!("{text:?} is no time: use RFC 3339 (2026-01-31T12:00:00Z) or a span such as 15m, 2h, 3d"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_count_back_and_nonsense_is_refused() {
+        let now: DateTime<Utc> = "2026-01-02T00:00:00Z".parse().expect("a time");
+        assert_eq!(moment("2h", now).expect("a span").to_rfc3339(), "2026-01-01T22:00:00+00:00");
+        assert_eq!(moment("2026-01-01T01:00:00+01:00", now).expect("a time").to_rfc3339(), "2026-01-01T00:00:00+00:00");
+        for bad in ["", "h", "2", "2x", "ü", "99999999999999d"] {
+            assert!(moment(bad, now).is_err(), "{bad:?}");
+        }
+    }
+}
