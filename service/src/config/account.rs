@@ -114,14 +114,14 @@ impl Account {
             }
         };
         let inner = section.section("webhook");
-        let webhook = Webhook::read(inner, provider, http.body_limit_bytes);
-        if provider == Provider::Generic && webhook.is_none() {
+        if provider == Provider::Generic && inner.is_empty() {
             section.wrong(
                 "webhook",
                 "is missing; a generic account only receives, so say how its webhooks are verified",
                 None,
             );
         }
+        let webhook = Webhook::read(inner, provider, http.body_limit_bytes);
         section.finish();
         Self {
             name: name.to_owned(),

@@ -1,0 +1,10 @@
+//! The crate against real files, real signals and a real log.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod config;
+mod migration_names;
+mod place;
+mod problems;
+mod secrets;
+mod signals;
+mod telemetry;
