@@ -23,7 +23,7 @@ pub struct Completed {
     pub transfer: String,
     /// Number of the run, first is 1; its pages share it.
     pub run: i64,
-    /// Why it ran: `schedule`, `start`, `manual`.
+    /// Why it ran: `schedule`, `start` (a new schedule), `gap` (no registration was live for a while), `manual`.
     pub trigger: String,
     /// Where the page started (a record id), absent for the first.
     pub cursor_before: Option<String>,
