@@ -12,7 +12,7 @@ pub struct Clock(Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>);
 impl Clock {
     /// The clock of the machine.
     #[must_use]
-    #[allow(clippy::disallowed_methods, reason = "the one place of this crate that reads the machine's clock")]
+    #[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads the machine's clock")]
     pub fn system() -> Self {
         Self(Arc::new(Utc::now))
     }

@@ -97,7 +97,7 @@ impl Server {
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let (script, journal): (Script, _) = (Arc::new(script), Arc::clone(&requests));
-        #[allow(clippy::disallowed_methods, reason = "a test server that ends with its test")]
+        #[expect(clippy::disallowed_methods, reason = "a test server that ends with its test")]
         let task = tokio::spawn(async move {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {

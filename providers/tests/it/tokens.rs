@@ -172,6 +172,17 @@ async fn a_dead_grant_is_not_tried_again_until_it_is_renewed() {
 }
 
 #[tokio::test]
+async fn a_refused_registration_is_told_to_every_caller_and_asked_for_once() {
+    let server = Server::start(|_| Reply::json(200, &json!({"error": "invalid_client_secret"}))).await;
+    let client = client(&server.url);
+    for _ in 0..20 {
+        let error = client.crm().current_user().await.unwrap_err();
+        assert!(matches!(error, Error::BadClient { .. }) && error.stops_account(), "{error}");
+    }
+    assert_eq!(server.count(TOKEN_PATH), 1);
+}
+
+#[tokio::test]
 async fn a_refused_token_request_closes_the_lane_for_ten_minutes() {
     let server = Server::start(|_| {
         let body = json!({"error": "Access Denied", "error_description": "slow down", "status": "failure"});

@@ -15,6 +15,10 @@ const EARLY: TimeDelta = TimeDelta::minutes(5);
 /// After a failed refresh nobody in this process tries again for this long; those who queued behind it fail with it.
 const QUIET_AFTER_FAILURE: TimeDelta = TimeDelta::seconds(2);
 
+/// After our registration was refused, for this long. Settings do not change while a process runs, and every try counts
+/// against the provider's allowance.
+const QUIET_AFTER_BAD_CLIENT: TimeDelta = TimeDelta::minutes(5);
+
 /// Below this rest of life a token is not worth sending.
 const LAST_USE: TimeDelta = TimeDelta::seconds(10);
 
@@ -35,6 +39,8 @@ struct State {
     /// When the token is to be replaced; before it expires, but never right after it was given.
     renew_at: Option<DateTime<Utc>>,
     quiet_until: Option<DateTime<Utc>>,
+    /// Why our registration was refused, if that was the last failure.
+    bad_client: Option<String>,
 }
 
 /// What the store holds.
@@ -136,7 +142,14 @@ impl Tokens {
             return Err(error);
         }
         let now = self.clock.now();
-        self.with(|state| state.quiet_until = Some(now + QUIET_AFTER_FAILURE));
+        self.with(|state| {
+            state.bad_client = match &error {
+                Error::BadClient { reason } => Some(reason.clone()),
+                _ => None,
+            };
+            let quiet = if state.bad_client.is_some() { QUIET_AFTER_BAD_CLIENT } else { QUIET_AFTER_FAILURE };
+            state.quiet_until = Some(now + quiet);
+        });
         match old.filter(|old| error.is_retryable() && old.expires_at - LAST_USE > now) {
             Some(old) => {
                 tracing::warn!(
@@ -152,8 +165,13 @@ impl Tokens {
 
     fn fail_while_quiet(&self) -> Result<(), Error> {
         let now = self.clock.now();
-        if self.with(|state| state.quiet_until.is_none_or(|until| until <= now)) {
+        let (is_quiet, bad_client) =
+            self.with(|state| (state.quiet_until.is_some_and(|until| until > now), state.bad_client.clone()));
+        if !is_quiet {
             return Ok(());
+        }
+        if let Some(reason) = bad_client {
+            return Err(Error::BadClient { reason });
         }
         let source = Some("the refresh before this one failed a moment ago".into());
         Err(Error::Unavailable { operation: "oauth.refresh", status: None, outcome: Outcome::NotDone, source })
