@@ -12,14 +12,14 @@ use crate::runtime::open_log;
 #[derive(Debug, Serialize)]
 struct Row {
     account: String,
-    provider: String,
+    provider: &'static str,
     organization: String,
     region: String,
     state: &'static str,
     reason: Option<String>,
     since: Option<chrono::DateTime<chrono::Utc>>,
     token_expires_at: Option<chrono::DateTime<chrono::Utc>>,
-    webhook: Option<String>,
+    webhook: Option<&'static str>,
 }
 
 /// `accounts list`
@@ -37,24 +37,24 @@ pub async fn list(config: Config, output: Output) -> anyhow::Result<()> {
             };
             Row {
                 account: account.name.clone(),
-                provider: account.provider.to_string(),
+                provider: account.provider.as_str(),
                 organization: account.organization.clone(),
                 region: account.region.clone(),
                 state: name,
                 reason,
                 since,
                 token_expires_at: state.token_expires_at,
-                webhook: account.webhook.as_ref().map(|webhook| webhook.verify.to_string()),
+                webhook: account.webhook.as_ref().map(|webhook| webhook.verify.as_str()),
             }
         })
         .collect();
     output.list(&rows, &["account", "provider", "organization", "state", "webhook", "reason"], |row| {
         vec![
             row.account.clone(),
-            row.provider.clone(),
+            row.provider.to_owned(),
             row.organization.clone(),
             row.state.to_owned(),
-            row.webhook.clone().unwrap_or_default(),
+            row.webhook.unwrap_or_default().to_owned(),
             row.reason.clone().unwrap_or_default(),
         ]
     })?;
@@ -72,8 +72,8 @@ pub async fn test(config: Config, name: Option<&str>, output: Output) -> anyhow:
     let mut passed = true;
     let mut reports = Vec::new();
     for name in names {
-        let Some(report) = accounts.test(&name).await else { continue };
-        passed &= report.checks.iter().all(|check| check.ok);
+        let report = accounts.test(&name).await?;
+        passed &= report.is_ok();
         reports.push(report);
     }
     output.document(&reports, || {
@@ -81,9 +81,13 @@ pub async fn test(config: Config, name: Option<&str>, output: Output) -> anyhow:
         for report in &reports {
             lines.push(report.account.clone());
             for check in &report.checks {
-                let outcome = if check.ok { "ok    " } else { "FAILED" };
-                lines.push(format!("  {outcome} {}", check.name));
-                lines.extend(check.message.iter().chain(&check.remedy).map(|text| format!("         {text}")));
+                let outcome = match (check.ok, check.optional) {
+                    (true, _) => "ok      ",
+                    (false, true) => "missing ",
+                    (false, false) => "FAILED  ",
+                };
+                lines.push(format!("  {outcome}{} {}", check.name, check.subject).trim_end().to_owned());
+                lines.extend(check.message.iter().chain(&check.remedy).map(|text| format!("          {text}")));
             }
         }
         lines.join("\n")

@@ -93,7 +93,7 @@ pub struct Serve {
 }
 
 /// What a process does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Role {
     /// Accepts webhooks, serves status and metrics
     Gateway,

@@ -3,6 +3,8 @@
 //! Exit codes: 0 when the command did what it says (for `transfer`: every record succeeded; for `demo`: verified),
 //! 1 when it did not, 2 when the command line cannot be understood.
 
+#![expect(unreachable_pub, reason = "nothing outside a binary reaches its modules")]
+
 mod accounts_command;
 mod args;
 mod dead_letters;
@@ -56,13 +58,14 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Demo(arguments) => return demo::run(&global, &arguments, output).await,
         Command::Serve(arguments) => {
             let config = load(&global, false)?;
-            let telemetry = runtime::telemetry(&global, &config)?;
-            serve::run(Parts::open(config).await?, &arguments, telemetry.metrics()).await?;
+            let telemetry = runtime::telemetry(&global, &config, None)?;
+            serve::run(Parts::open(config).await?, &arguments, runtime::metrics(&telemetry)).await?;
         }
         Command::Transfer(arguments) => {
             let config = load(&global, true)?;
-            let _telemetry = runtime::telemetry(&global, &config)?;
-            return transfer::run(Parts::open(config).await?, &arguments, output).await;
+            let bar = progress::bar(output.is_json());
+            let _telemetry = runtime::telemetry(&global, &config, Some(progress::around(&bar)))?;
+            return transfer::run(Parts::open(config).await?, &arguments, bar, output).await;
         }
         Command::Events(command) => {
             let log = open_log(&quiet(&global)?, Access::ReadOnly).await?;
@@ -85,7 +88,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             return accounts_command::test(quiet(&global)?, name.as_deref(), output).await;
         }
         Command::Registrations(Registrations::List) => {
-            registrations::list(&open_log(&quiet(&global)?, Access::ReadOnly).await?, output).await?;
+            registrations::list(&quiet(&global)?, output).await?;
         }
         Command::Projections(Projections::List) => {
             projections::list(&open_log(&quiet(&global)?, Access::ReadOnly).await?, output).await?;
@@ -107,13 +110,14 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// The configuration for a command whose output is its point: it logs warnings only.
+/// The configuration for a command whose output is its point: it logs warnings only, and to no file.
 fn quiet(global: &Global) -> anyhow::Result<service::config::Config> {
     let mut config = load(global, false)?;
     config.log.directory = None;
     if global.log.is_none() {
         config.log.level = "warn".to_owned();
     }
-    runtime::telemetry(global, &config)?.keep();
+    // Without a file, nothing is lost when the guard goes.
+    drop(runtime::telemetry(global, &config, None)?);
     Ok(config)
 }

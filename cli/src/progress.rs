@@ -1,11 +1,13 @@
 //! Live progress on a terminal; silence elsewhere.
 
 use std::io::IsTerminal;
+use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::Log;
 use event_log::sqlx::{self, Row};
 use indicatif::{ProgressBar, ProgressStyle};
+use service::telemetry::Around;
 use tokio_util::sync::CancellationToken;
 
 use crate::output::bytes;
@@ -13,14 +15,30 @@ use crate::output::bytes;
 /// How often the bar is brought up to date.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// Shows files and bytes until `stop`; does nothing when standard error is no terminal or `quiet` is set.
-pub async fn show(log: Log, quiet: bool, stop: CancellationToken) {
+/// The bar: hidden when standard error is no terminal, or `quiet` is set.
+#[must_use]
+pub fn bar(quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {
-        return;
+        return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(0);
     let style = "{spinner} [{elapsed}] {bar:30} {pos}/{len} files  {msg}";
     bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
+/// Lets log lines pass without tearing the bar.
+#[must_use]
+pub fn around(bar: &ProgressBar) -> Around {
+    let bar = bar.clone();
+    Arc::new(move |write| bar.suspend(write))
+}
+
+/// Keeps the bar up to date until `stop`.
+pub async fn show(log: Log, bar: ProgressBar, stop: CancellationToken) {
+    if bar.is_hidden() {
+        return;
+    }
     bar.enable_steady_tick(EVERY);
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         let Ok(state) = look(&log).await else { continue };

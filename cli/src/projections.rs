@@ -9,7 +9,7 @@ use crate::output::Output;
 pub async fn list(log: &Log, output: Output) -> anyhow::Result<()> {
     let projections = projector::list(log).await?;
     output.list(&projections, &["name", "checkpoint", "lag", "rows"], |one| {
-        vec![one.name.to_string(), one.checkpoint.to_string(), one.lag_events.to_string(), one.rows.to_string()]
+        vec![one.name.to_string(), one.checkpoint.0.to_string(), one.lag_events.to_string(), one.rows.to_string()]
     })?;
     Ok(())
 }

@@ -1,17 +1,23 @@
 //! Opening what commands work on, and running roles.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use accounts::Accounts;
 use anyhow::Context as _;
+use clap::ValueEnum as _;
 use consumers::transfer::settings::Transfers;
 use event_log::{Access, Database, Log, RoleLock};
-use service::clock::{SharedClock, SystemClock, as_function};
+use service::clock::{SystemClock, as_function};
 use service::config::{Config, ConfigError, LoadOptions};
 use service::shutdown::Service;
 use tokio_util::sync::CancellationToken;
+
+use gateway::intake::Intake;
+use gateway::server::{About, Http, RenderMetrics};
+use service::telemetry::{self, TerminalMode};
 
 use crate::args::{Global, Role};
 
@@ -46,8 +52,6 @@ pub struct Parts {
     pub log: Log,
     /// Provider accounts.
     pub accounts: Accounts,
-    /// The clock.
-    pub clock: SharedClock,
     /// The transfers.
     pub transfers: Transfers,
     _lock: RoleLock,
@@ -59,12 +63,37 @@ impl Parts {
     /// # Errors
     /// When the database cannot be used or another process works on it, or a setting cannot be what it should be.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
+        config.check_secrets()?;
         let transfers = Transfers::of(&config)?;
-        let clock = SystemClock::shared();
         let log = open_log(&config, Access::CreateAndMigrate).await?;
         let lock = log.database().lock_roles()?;
-        let accounts = Accounts::open(&config, log.clone(), clock.clone()).await.context("opening accounts")?;
-        Ok(Parts { config: Arc::new(config), log, accounts, clock, transfers, _lock: lock })
+        log.write::<_, event_log::Error, _>(|unit| Box::pin(event_log::forsake_leases(unit))).await?;
+        let accounts = Accounts::open(&config, log.clone(), SystemClock::shared()).await.context("opening accounts")?;
+        Ok(Parts { config: Arc::new(config), log, accounts, transfers, _lock: lock })
+    }
+
+    /// What the poller and the registrar work with.
+    ///
+    /// # Errors
+    /// When a transfer names an account that cannot be used.
+    pub fn intake(&self) -> anyhow::Result<Arc<Intake>> {
+        let intake = Intake::open(&self.config, self.log.clone(), &self.accounts)?;
+        Ok(Arc::new(intake))
+    }
+
+    /// The HTTP server, bound to its address.
+    ///
+    /// # Errors
+    /// When the address is taken, or a webhook's secret cannot be had.
+    pub fn http(
+        &self,
+        roles: &BTreeSet<Role>,
+        metrics: RenderMetrics,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Http> {
+        let names = roles.iter().filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned()));
+        let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), roles: names.collect() };
+        Ok(Http::bind(&self.config, self.log.clone(), about, metrics, stop)?)
     }
 
     /// What the consumers work with.
@@ -116,4 +145,24 @@ fn before_the_end(service: &Service, config: &Config) -> CancellationToken {
         Ok::<_, anyhow::Error>(())
     });
     token
+}
+
+/// Starts logs and metrics.
+///
+/// # Errors
+/// When the log file cannot be written.
+pub fn telemetry(global: &Global, config: &Config, around: Option<telemetry::Around>) -> anyhow::Result<telemetry::Guard> {
+    let mut settings = config.log.clone();
+    if let Some(level) = &global.log {
+        settings.level.clone_from(level);
+    }
+    let color = std::io::stderr().is_terminal();
+    Ok(telemetry::start(&settings, TerminalMode { color, around })?)
+}
+
+/// Renders the metrics of the process.
+#[must_use]
+pub fn metrics(guard: &telemetry::Guard) -> RenderMetrics {
+    let handle = guard.metrics();
+    Arc::new(move || handle.render())
 }

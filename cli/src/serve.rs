@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Context as _;
+use gateway::server::RenderMetrics;
 use service::shutdown::{Ended, Service, Shutdown};
 
 use crate::args::{self, Role};
@@ -18,13 +19,13 @@ pub const ALL: [Role; 5] = [Role::Gateway, Role::Poller, Role::Registrar, Role::
 pub async fn run(
     parts: Parts,
     arguments: &args::Serve,
-    metrics: gateway::RenderMetrics,
+    metrics: RenderMetrics,
 ) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
     let roles: BTreeSet<Role> =
         if arguments.roles.is_empty() { ALL.into() } else { arguments.roles.iter().copied().collect() };
     let service = Service::new(shutdown);
-    start(&parts, &service, &roles, metrics).await?;
+    start(&parts, &service, &roles, metrics)?;
     match service.run_until_stopped().await? {
         Ended::Finished => tracing::info!("stopped; everything that had begun is finished"),
         Ended::Aborted { tasks } => {
@@ -38,26 +39,25 @@ pub async fn run(
 ///
 /// # Errors
 /// When a role cannot start.
-pub async fn start(
+pub fn start(
     parts: &Parts,
     service: &Service,
     roles: &BTreeSet<Role>,
-    metrics: gateway::RenderMetrics,
+    metrics: RenderMetrics,
 ) -> anyhow::Result<()> {
     let stop = service.shutdown().stop().clone();
     if roles.contains(&Role::Gateway) {
-        let http = parts.http(roles, metrics)?;
-        let bound = http.bind().await?;
-        tracing::info!("listening on {}", bound.address());
-        service.spawn("gateway", bound.run(stop.clone()));
+        let http = parts.http(roles, metrics, stop.clone())?;
+        tracing::info!("listening on http://{}", http.address());
+        service.spawn("gateway", http.run());
     }
     parts.spawn_workers(service, roles);
     let intake = parts.intake()?;
     if roles.contains(&Role::Poller) {
-        service.spawn("poller", gateway::run_poller(intake.clone(), stop.clone()));
+        service.spawn("poller", gateway::intake::run_poller(intake.clone(), stop.clone()));
     }
     if roles.contains(&Role::Registrar) {
-        service.spawn("registrar", gateway::run_registrar(intake, stop));
+        service.spawn("registrar", gateway::intake::run_registrar(intake, stop));
     }
     Ok(())
 }

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use event_log::{Direction, Filter, GlobalPosition, Log};
+use gateway::intake::Intake;
+use gateway::poller::{PollRequest, run_poll_once};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use service::shutdown::{Ended, Service, Shutdown};
 
@@ -62,7 +65,12 @@ struct Report {
 ///
 /// # Errors
 /// When the work could not begin.
-pub async fn run(parts: Parts, arguments: &args::Transfer, output: Output) -> anyhow::Result<bool> {
+pub async fn run(
+    parts: Parts,
+    arguments: &args::Transfer,
+    bar: ProgressBar,
+    output: Output,
+) -> anyhow::Result<bool> {
     let started = Instant::now();
     let names = chosen(&parts, arguments)?;
     if arguments.dry_run {
@@ -75,9 +83,9 @@ pub async fn run(parts: Parts, arguments: &args::Transfer, output: Output) -> an
     let intake = parts.intake()?;
     parts.spawn_workers(&service, &BTreeSet::from([Role::Consumer, Role::Projector]));
     service.spawn("progress", {
-        let (log, quiet, stop) = (log.clone(), output.is_json(), shutdown.stop().clone());
+        let (log, stop) = (log.clone(), shutdown.stop().clone());
         async move {
-            progress::show(log, quiet, stop).await;
+            progress::show(log, bar, stop).await;
             Ok::<_, anyhow::Error>(())
         }
     });
@@ -111,15 +119,15 @@ fn chosen(parts: &Parts, arguments: &args::Transfer) -> anyhow::Result<Vec<Strin
 }
 
 /// Looks for pending records of every transfer; what cannot be asked is reported, the others go on.
-async fn poll_all(intake: &Arc<gateway::Intake>, names: &[String], arguments: &args::Transfer) -> Vec<String> {
+async fn poll_all(intake: &Arc<Intake>, names: &[String], arguments: &args::Transfer) -> Vec<String> {
     let mut errors = Vec::new();
+    let record_id = match arguments.record_id.as_deref().map(str::parse).transpose() {
+        Ok(record_id) => record_id,
+        Err(error) => return vec![format!("--record-id: {error}")],
+    };
+    let request = PollRequest { trigger: "manual".to_owned(), record_id, limit: arguments.limit };
     for name in names {
-        let options = gateway::PollOptions {
-            trigger: "manual".to_owned(),
-            record_id: arguments.record_id.clone(),
-            limit: arguments.limit,
-        };
-        if let Err(error) = gateway::run_poll_once(intake, name, options).await {
+        if let Err(error) = run_poll_once(intake.clone(), name, &request).await {
             let error = anyhow::Error::new(error).context(format!("transfer {name}: looking for pending records"));
             tracing::error!("{error:#}");
             errors.push(format!("{error:#}"));

@@ -29,7 +29,7 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
     let crm = context.zoho(&settings.crm)?.crm();
     let record_id: RecordId = request.record_id.parse()?;
     if effect.unknown {
-        let Some(record) = crm.record(&settings.module, &record_id, &[settings.checkbox_field.clone()]).await? else {
+        let Some(record) = crm.record(&settings.module, &record_id, std::slice::from_ref(&settings.checkbox_field)).await? else {
             return Err(Trouble::Hopeless { code: "record_gone", error: "the record does not exist any more".to_owned() });
         };
         if !record.is_ticked(&settings.checkbox_field) {

@@ -44,3 +44,12 @@ pub async fn release_lease(unit: &mut UnitOfWork<'_>, lease_name: &str, leased_b
         .await?;
     Ok(())
 }
+
+/// Ends every claim: for a process that has just become the only one on the database, so that whoever held them has ended.
+///
+/// # Errors
+/// Database failures.
+pub async fn forsake_leases(unit: &mut UnitOfWork<'_>) -> Result<u64, Error> {
+    let ended = sqlx::query("DELETE FROM leases").execute(unit.connection()).await?;
+    Ok(ended.rows_affected())
+}

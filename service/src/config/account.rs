@@ -50,6 +50,17 @@ pub enum Provider {
     Generic,
 }
 
+impl Provider {
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Zoho => "zoho",
+            Self::Generic => "generic",
+        }
+    }
+}
+
 /// The OAuth client of an account.
 #[derive(Debug, Clone)]
 pub struct Credentials {

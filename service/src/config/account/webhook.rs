@@ -42,6 +42,18 @@ pub enum Verify {
     StandardWebhooks(StandardWebhooks),
 }
 
+impl Verify {
+    /// The name in the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::ZohoCrm { .. } => "zoho-crm",
+            Self::Hmac(_) => "hmac",
+            Self::StandardWebhooks(_) => "standard-webhooks",
+        }
+    }
+}
+
 /// A Zoho CRM channel that was registered by hand.
 #[derive(Debug, Clone)]
 pub struct Channel {
