@@ -1,5 +1,6 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
@@ -140,6 +141,38 @@ async fn a_living_token_is_used_when_its_early_refresh_fails() {
         client.crm().current_user().await.unwrap();
     }
     assert_eq!((server.count(TOKEN_PATH), server.count("/users")), (1, 5));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_an_early_refresh_but_the_one_who_makes_it() {
+    let refreshes = AtomicUsize::new(0);
+    let server = Server::start(move |request| match request.path().ends_with(TOKEN_PATH) {
+        true if refreshes.fetch_add(1, Ordering::SeqCst) == 0 => {
+            Reply::json(200, &json!({"access_token": "old", "expires_in": 60}))
+        }
+        true => Reply::Hang,
+        false => user(),
+    })
+    .await;
+    let offset = Arc::new(AtomicI64::new(0));
+    let reader = Arc::clone(&offset);
+    let system = Clock::system();
+    let mut settings = settings(&server.url);
+    settings.clock = Clock::new(move || system.now() + TimeDelta::seconds(reader.load(Ordering::SeqCst)));
+    let client = client_with(settings, store());
+    client.crm().current_user().await.unwrap();
+    offset.store(35, Ordering::SeqCst);
+    let others = async {
+        while server.count(TOKEN_PATH) < 2 {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        client.crm().current_user().await.unwrap();
+    };
+    let crm = client.crm();
+    tokio::select! {
+        refreshed = crm.current_user() => panic!("the refresh hangs, and yet: {refreshed:?}"),
+        () = others => {}
+    }
 }
 
 #[tokio::test]

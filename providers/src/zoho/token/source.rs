@@ -64,10 +64,14 @@ impl Tokens {
     /// # Cancellation
     /// Dropping it during a refresh may lose one access token of the provider's allowance, nothing else.
     pub(crate) async fn current(&self) -> Result<AccessToken, Error> {
-        match self.cached(None) {
-            Some(token) => Ok(token),
-            None => self.renew(None).await,
+        if let Some(token) = self.cached(None) {
+            return Ok(token);
         }
+        // Somebody refreshes early already: the old token serves until they are done.
+        if let (Some(living), Err(_)) = (self.living(), self.turn.try_lock()) {
+            return Ok(living);
+        }
+        self.renew(None).await
     }
 
     /// A token other than `refused`, which the provider did not accept.
@@ -183,6 +187,11 @@ impl Tokens {
             let token = state.token.as_ref().filter(|_| state.renew_at.is_some_and(|renew_at| renew_at > now))?;
             refused.is_none_or(|refused| !token.is_same(refused)).then(|| token.clone())
         })
+    }
+
+    fn living(&self) -> Option<AccessToken> {
+        let now = self.clock.now();
+        self.with(|state| state.token.clone().filter(|token| token.expires_at - LAST_USE > now))
     }
 
     fn keep(&self, token: &AccessToken, renew_at: DateTime<Utc>) {
