@@ -36,7 +36,10 @@ pub struct Received {
 pub struct Metadata {
     /// Headers as received, lower-case names; secrets and signatures left out.
     pub headers: BTreeMap<String, String>,
-    /// The query string as received, if any.
+    /// The query string as received, if any; values of secrets left out.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub query: Option<String>,
+    /// The sender's place in a trace (W3C Trace Context), where it gave a valid one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub traceparent: Option<String>,
 }

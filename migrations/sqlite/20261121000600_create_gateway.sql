@@ -51,12 +51,16 @@ CREATE TABLE poll_cursors (
 -- Requests that were not accepted, with the cause; the oldest make room for new ones.
 CREATE TABLE rejected_deliveries (
     rejected_id INTEGER PRIMARY KEY,
+    -- As in the answer to the sender and in the log.
+    request_id  BLOB NOT NULL,
     received_at TEXT NOT NULL,
-    account     TEXT,
+    -- As named in the address; there need not be such an account.
+    account     TEXT NOT NULL,
     cause       TEXT NOT NULL,
-    detail      TEXT,
     http_status INTEGER NOT NULL,
-    headers     TEXT NOT NULL,
+    metadata    TEXT NOT NULL,
+    -- At most 4 KiB.
     body_prefix BLOB NOT NULL,
+    -- As announced, or as far as it was read.
     body_bytes  INTEGER NOT NULL
 ) STRICT;
