@@ -29,8 +29,11 @@ mod lease;
 mod rows;
 mod sealed_token;
 
-/// A refused refresh token that nobody replaced is tried again after as long as it has been refused, but at the latest
-/// after this time: the provider counts each attempt.
+/// A refused refresh token that nobody replaced is tried again after this many times the time since its refusal: few
+/// attempts are made, so that the provider's allowance is left for the token that replaces it.
+const PAUSE_GROWTH: i32 = 3;
+
+/// The longest pause between two attempts with a refused refresh token.
 const LONGEST_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// What the stores of all accounts share.
@@ -84,7 +87,8 @@ impl SqlTokenStore {
         if row.refused_grant.as_deref() != fingerprint {
             return true;
         }
-        let pause = (row.checked_at - *since).min(LONGEST_PAUSE).max(self.shortest_pause);
+        let refused_for = (row.checked_at - *since).min(LONGEST_PAUSE);
+        let pause = (refused_for * PAUSE_GROWTH).min(LONGEST_PAUSE).max(self.shortest_pause);
         (self.shared.clock.now() - row.checked_at).abs() >= pause
     }
 

@@ -87,7 +87,52 @@ impl Chunk {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Moments of use when two processes share a row. A step is who asks, how often, and the milliseconds that pass then.
+    fn uses(per_second: f64, burst: u32, steps: &[(usize, usize, i64)]) -> Vec<DateTime<Utc>> {
+        let terms = Terms::new(per_second, burst);
+        let (mut row, mut chunks) = (LaneState::default(), [Chunk::default(), Chunk::default()]);
+        let (mut now, mut uses) = (DateTime::UNIX_EPOCH, Vec::new());
+        for (who, times, pass) in steps {
+            for _ in 0..*times {
+                let chunk = &mut chunks[*who];
+                match chunk.next(now, &terms) {
+                    Some(at) => {
+                        chunk.take();
+                        uses.push(at);
+                    }
+                    None => match chunk.refill(terms.reserve(&mut row, now, TimeDelta::seconds(30))) {
+                        Reservation::At(at) => uses.push(at),
+                        Reservation::TooLate(_) => break,
+                    },
+                }
+            }
+            now += TimeDelta::milliseconds(*pass);
+        }
+        uses.sort_unstable();
+        uses
+    }
+
+    proptest! {
+        #[test]
+        fn no_stretch_holds_more_than_burst_and_rate_allow(
+            per_second in 1.0_f64..500.0,
+            burst in 1_u32..200,
+            steps in proptest::collection::vec((0_usize..2, prop_oneof![Just(1_usize), 1_usize..150], 0_i64..300), 1..20),
+        ) {
+            let uses = uses(per_second, burst, &steps);
+            for (from, first) in uses.iter().enumerate() {
+                for (more, last) in uses[from..].iter().enumerate().skip(burst as usize) {
+                    let seconds = (*last - *first).num_nanoseconds().expect("a short time") as f64 / 1e9;
+                    let allowed = f64::from(burst) + seconds * per_second + 1e-3;
+                    prop_assert!((more + 1) as f64 <= allowed, "{} uses in {seconds} s, {allowed} allowed", more + 1);
+                }
+            }
+        }
+    }
 
     #[test]
     fn slow_lanes_take_one_permit_at_a_time_with_their_whole_burst() {

@@ -32,7 +32,7 @@ pub(super) async fn save(
     state: &LaneState,
     limit: &Limit,
 ) -> Result<(), sqlx::Error> {
-    let granted = (!state.granted.is_empty()).then(|| sqlx::types::Json(&state.granted));
+    let granted = (!state.granted.is_empty()).then_some(sqlx::types::Json(&state.granted));
     sqlx::query(
         "INSERT INTO budgets (account, lane, busy_until, granted, refused_until, idle_at) \
          VALUES ($1, $2, $3, $4, $5, $6) \

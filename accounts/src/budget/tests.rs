@@ -11,6 +11,8 @@ use super::*;
 struct Bench {
     _folder: tempfile::TempDir,
     log: Log,
+    /// The writer of another process.
+    other_log: Log,
     micros: Arc<AtomicI64>,
 }
 
@@ -20,7 +22,8 @@ impl Bench {
         let url = format!("sqlite:{}", folder.path().join("budget.db").display());
         let micros = Arc::new(AtomicI64::new(1_800_000_000_000_000));
         let log = open_log(&url, Access::CreateAndMigrate, &micros).await;
-        Self { _folder: folder, log, micros }
+        let other_log = open_log(&url, Access::Existing, &micros).await;
+        Self { _folder: folder, log, other_log, micros }
     }
 
     fn clock(&self) -> Clock {
@@ -30,6 +33,10 @@ impl Bench {
 
     fn budget(&self) -> SqlBudget {
         SqlBudget::new("org-a", self.log.clone(), self.clock(), MAX_WAIT)
+    }
+
+    fn budget_of_other_process(&self) -> SqlBudget {
+        SqlBudget::new("org-a", self.other_log.clone(), self.clock(), MAX_WAIT)
     }
 
     fn advance(&self, by: TimeDelta) {
@@ -62,8 +69,8 @@ fn unlimited() -> Lane {
 
 #[derive(Debug, Clone)]
 enum Step {
-    /// One of the two budgets is asked.
-    Ask(usize),
+    /// One of the two budgets is asked, so many times at once.
+    Ask(usize, usize),
     /// One of the two is dropped and opened again.
     Restart(usize),
     /// Time passes, in milliseconds.
@@ -72,12 +79,13 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (0_usize..2).prop_map(Step::Ask),
+        5 => (0_usize..2).prop_map(|which| Step::Ask(which, 1)),
+        2 => (0_usize..2, 1_usize..50).prop_map(|(which, times)| Step::Ask(which, times)),
         1 => (0_usize..2).prop_map(Step::Restart),
         3 => (0_i64..40).prop_map(Step::Pass),
         1 => (0_i64..3000).prop_map(Step::Pass),
     ];
-    proptest::collection::vec(step, 1..120)
+    proptest::collection::vec(step, 1..60)
 }
 
 /// The moments at which calls were allowed, whoever asked, whatever was restarted.
@@ -85,18 +93,21 @@ fn grants(lane: &Lane, steps: &[Step]) -> Vec<DateTime<Utc>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let bench = Bench::new().await;
-        let mut budgets = [bench.budget(), bench.budget()];
+        let mut budgets = [bench.budget(), bench.budget_of_other_process()];
         let mut grants = Vec::new();
         for step in steps {
             match step {
-                Step::Ask(which) => {
-                    if let Reservation::At(at) = budgets[*which].reserve(lane, budgets[*which].max_wait).await.unwrap()
-                    {
-                        assert!(at >= bench.now(), "a permit for the past");
-                        grants.push(at);
+                Step::Ask(which, times) => {
+                    let budget = &budgets[*which];
+                    for _ in 0..*times {
+                        if let Reservation::At(at) = budget.reserve(lane, budget.max_wait).await.unwrap() {
+                            assert!(at >= bench.now(), "a permit for the past");
+                            grants.push(at);
+                        }
                     }
                 }
-                Step::Restart(which) => budgets[*which] = bench.budget(),
+                Step::Restart(0) => budgets[0] = bench.budget(),
+                Step::Restart(_) => budgets[1] = bench.budget_of_other_process(),
                 Step::Pass(ms) => bench.advance(TimeDelta::milliseconds(*ms)),
             }
         }
@@ -106,7 +117,7 @@ fn grants(lane: &Lane, steps: &[Step]) -> Vec<DateTime<Utc>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn no_window_holds_more_than_its_permits(permits in 1_u32..6, steps in steps()) {
@@ -138,7 +149,7 @@ proptest! {
 #[tokio::test]
 async fn a_refusal_holds_for_other_budgets_and_only_moves_later() {
     let bench = Bench::new().await;
-    let (ours, theirs) = (bench.budget(), bench.budget());
+    let (ours, theirs) = (bench.budget(), bench.budget_of_other_process());
     let lane = unlimited();
     theirs.acquire(&lane).await.unwrap();
     let until = bench.now() + TimeDelta::minutes(5);

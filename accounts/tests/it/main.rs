@@ -1,0 +1,10 @@
+//! The accounts over real SQLite and a provider that speaks HTTP.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod check;
+mod consent;
+mod office;
+mod provider;
+mod secrets;
+mod settings;
+mod sharing;

@@ -1,0 +1,133 @@
+//! A folder with settings and a database, in which processes start and end.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use accounts::{Accounts, Error};
+use chrono::{DateTime, TimeDelta};
+use event_log::{Access, Database, Direction, Filter, GlobalPosition, Log, RecordedEvent, Settings};
+use service::clock::{FixedClock, as_function};
+use service::config::{Config, LoadOptions};
+
+use crate::provider::Provider;
+
+/// Stands in every secret of the settings.
+pub(crate) const PLANTED_SECRET: &str = "planted-client-secret";
+
+/// A transfer from `org-b` to `org-a`, as most tests have it.
+pub(crate) const TRANSFER: &str = r#"
+[transfers.contacts]
+crm = "org-a"
+source = "org-b"
+destination = "org-a"
+module = "Contacts"
+checkbox_field = "Transfer_Complete"
+folder_field = "Source_Folder_Name"
+source_team_folder_id = "team-folder"
+destination_folder_id = "destination"
+"#;
+
+pub(crate) struct Office {
+    folder: tempfile::TempDir,
+    pub(crate) clock: FixedClock,
+}
+
+/// One process at work on the database.
+pub(crate) struct Process {
+    pub(crate) accounts: Accounts,
+    pub(crate) log: Log,
+}
+
+impl Office {
+    /// Two accounts, `org-a` and `org-b`, whose refresh tokens lie in files named like them.
+    pub(crate) fn new(provider: &Provider, more: &str) -> Self {
+        let office = Self::with_settings("");
+        let mut settings = String::new();
+        for account in ["org-a", "org-b"] {
+            settings += &format!(
+                r#"
+[accounts.{account}]
+provider = "zoho"
+organization = "acme"
+client_id = "1000.{account}"
+client_secret = "{PLANTED_SECRET}"
+refresh_token = "file:{account}.token"
+consent_probe_seconds = 1
+[accounts.{account}.endpoints]
+accounts = "{base}/accounts"
+api = "{base}/api"
+workdrive = "{base}/workdrive"
+[accounts.{account}.limits]
+workdrive_metadata_per_second = 1000
+"#,
+                base = provider.base
+            );
+            office.put_grant(account, &format!("planted-grant-{account}"));
+        }
+        office.write("gateledger.toml", &format!("{settings}{more}"));
+        office
+    }
+
+    /// Whatever the settings say.
+    pub(crate) fn with_settings(settings: &str) -> Self {
+        let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let office = Self { folder: tempfile::tempdir().unwrap(), clock: FixedClock::at(start) };
+        office.write("gateledger.toml", settings);
+        office
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn put_grant(&self, account: &str, refresh_token: &str) {
+        self.write(&format!("{account}.token"), refresh_token);
+    }
+
+    pub(crate) fn pass(&self, minutes: i64) {
+        self.clock.advance(TimeDelta::minutes(minutes));
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub(crate) async fn start(&self) -> Process {
+        self.try_start().await.unwrap()
+    }
+
+    pub(crate) async fn try_start(&self) -> Result<Process, Error> {
+        let config = Config::load(LoadOptions {
+            file: None,
+            environment: BTreeMap::new(),
+            dotenv: None,
+            working_dir: self.folder.path().to_owned(),
+        })
+        .unwrap();
+        let url = format!("sqlite:{}", self.path("gateledger.db").display());
+        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
+        let log = Log::open(database, 1024, as_function(Arc::new(self.clock.clone()))).await.unwrap();
+        let accounts = Accounts::open(&config, log.clone(), Arc::new(self.clock.clone())).await?;
+        Ok(Process { accounts, log })
+    }
+}
+
+impl Process {
+    /// A call that needs a token and nothing else.
+    pub(crate) async fn call(&self, account: &str) -> Result<(), providers::error::Error> {
+        self.accounts.zoho(account).unwrap().crm().current_user().await
+    }
+
+    /// All events about accounts, as their types and the accounts.
+    pub(crate) async fn events(&self) -> Vec<(String, String)> {
+        let name = |event: RecordedEvent| (event.event_type.as_str().to_owned(), event.account.unwrap_or_default());
+        let filter = Filter { event_types: vec!["account.*".to_owned()], ..Filter::default() };
+        let events = self.log.list(&filter, GlobalPosition(0), Direction::Forward, 100).await.unwrap();
+        events.into_iter().map(name).collect()
+    }
+}
