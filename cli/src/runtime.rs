@@ -64,6 +64,9 @@ impl Parts {
     /// When the database cannot be used or another process works on it, or a setting cannot be what it should be.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         config.check_secrets()?;
+        for section in &config.unused {
+            tracing::warn!("the section [{section}] of the configuration is not used by this version");
+        }
         let transfers = Transfers::of(&config)?;
         let log = open_log(&config, Access::CreateAndMigrate).await?;
         let lock = log.database().lock_roles()?;

@@ -32,7 +32,7 @@ pub use error::{ConfigError, Problem, UnknownAccount};
 pub use http::Http;
 pub use log::{Format, Log};
 pub use origin::Origin;
-pub use roles::{Poller, Registrar, Service, Webhooks};
+pub use roles::{Registrar, Service, Webhooks};
 pub use schedule::Schedule;
 pub use secret::{ExposeSecret, SecretError, SecretRef, SecretString};
 pub use store::Store;
@@ -84,8 +84,6 @@ pub struct Config {
     pub vault: Vault,
     /// `[webhooks]`.
     pub webhooks: Webhooks,
-    /// `[poller]`.
-    pub poller: Poller,
     /// `[registrar]`.
     pub registrar: Registrar,
     /// `[accounts.NAME]` by name.
@@ -96,6 +94,8 @@ pub struct Config {
     pub environment: Environment,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
+    /// Sections that are there and that this version does not use yet; to be told at start.
+    pub unused: Vec<&'static str>,
 }
 
 /// What is wanted of a configuration.
@@ -197,7 +197,8 @@ impl Config {
     /// Reads the sections; what does not fit is reported and replaced by its default.
     fn from_tree(tree: Tree, reading: &Reading, environment: Environment, file: Option<PathBuf>) -> Self {
         let mut root = Section::root(tree, reading);
-        root.unsupported("ingest");
+        // What is ingested later must not stop who describes it already; a broker that is named is expected to be used.
+        let unused = root.unused("ingest").into_iter().collect();
         root.unsupported("kafka");
         let store = Store::read(root.section("store"));
         let http = Http::read(root.section("http"));
@@ -218,12 +219,12 @@ impl Config {
             log: Log::read(root.section("log")),
             service: Service::read(root.section("service")),
             webhooks: Webhooks::read(root.section("webhooks")),
-            poller: Poller::read(root.section("poller")),
             registrar: Registrar::read(root.section("registrar")),
             accounts,
             transfers,
             environment,
             file,
+            unused,
         };
         root.finish();
         config

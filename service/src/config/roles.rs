@@ -36,22 +36,6 @@ impl Webhooks {
     }
 }
 
-/// `[poller]`: how polls look back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Poller {
-    /// Key `overlap_seconds`: how far a poll looks back behind its cursor, 0 to 86,400. Default 300. Doubles are removed;
-    /// too little loses changes that a provider shows late.
-    pub overlap: Duration,
-}
-
-impl Poller {
-    pub(super) fn read(mut section: Section<'_>) -> Self {
-        let poller = Self { overlap: section.seconds("overlap_seconds", 300, 0..=86_400) };
-        section.finish();
-        poller
-    }
-}
-
 /// `[registrar]`: how registrations with providers are kept alive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Registrar {

@@ -262,6 +262,11 @@ impl<'r> Section<'r> {
         sections
     }
 
+    /// Takes a section that this version does not use yet, and gives its name if it was there.
+    pub(super) fn unused(&mut self, key: &'static str) -> Option<&'static str> {
+        self.entries.remove(key).map(|_| key)
+    }
+
     /// Takes a section that this version cannot use, and says so.
     pub(super) fn unsupported(&mut self, key: &'static str) {
         if self.entries.remove(key).is_some() {

@@ -84,10 +84,7 @@ fn what_is_planned_and_what_is_unknown_are_told_apart() {
         ["`accounts.a.provider` = \"google\" is not supported by this version; supported: `zoho`, `generic`"]
     );
     assert!(account("generic", "microsoft-graph")[0].contains("is not supported by this version"));
-    assert_eq!(
-        lines_of("[ingest.analysis]\nurl = 'x'"),
-        ["`ingest` is not supported by this version; remove the section"]
-    );
+    assert_eq!(lines_of("[kafka]\nbrokers = 'x'"), ["`kafka` is not supported by this version; remove the section"]);
 }
 
 #[test]
