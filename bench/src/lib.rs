@@ -1,1 +1,0 @@
-//! Measurements of whole paths, as ratios within one run.
