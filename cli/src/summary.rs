@@ -46,11 +46,11 @@ pub struct Polls {
 /// Transfers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Transfers {
-    /// Runs that were asked for.
+    /// Records that asked for a transfer.
     pub requested: u64,
-    /// Runs that copied all or some of their files.
+    /// Records whose folder was copied, all or some of its files.
     pub completed: u64,
-    /// Runs that could not begin: no such folder, nothing in it, access refused.
+    /// Records whose folder was not: no such folder, nothing in it, access refused.
     pub failed: u64,
 }
 
@@ -98,9 +98,6 @@ pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> 
         let events = events.cast_unsigned();
         match event_type.as_str() {
             "delivery.received" => summary.webhooks.accepted = events,
-            "transfer.requested" => summary.transfers.requested = events,
-            "transfer.completed" => summary.transfers.completed = events,
-            "transfer.failed" => summary.transfers.failed = events,
             "transfer_file.failed" => summary.files.failed = events,
             "crm_record.updated" => summary.crm.updated = events,
             "effect.settled" => summary.effects.unknown_settled = events,
@@ -108,6 +105,22 @@ pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> 
         }
     }
     let number = |sql: &'static str| count(readers, sql, after);
+    summary.transfers.requested = number(
+        "SELECT count(DISTINCT stream_name) FROM events WHERE event_type = 'transfer.requested' AND global_position > $1",
+    )
+    .await?;
+    summary.transfers.completed = number(
+        "SELECT count(*) FROM (SELECT event_type, max(global_position) FROM events \
+         WHERE event_type IN ('transfer.completed', 'transfer.failed') AND global_position > $1 GROUP BY stream_name) \
+         WHERE event_type = 'transfer.completed'",
+    )
+    .await?;
+    summary.transfers.failed = number(
+        "SELECT count(*) FROM (SELECT event_type, max(global_position) FROM events \
+         WHERE event_type IN ('transfer.completed', 'transfer.failed') AND global_position > $1 GROUP BY stream_name) \
+         WHERE event_type = 'transfer.failed'",
+    )
+    .await?;
     summary.files.copied = number(
         "SELECT count(*) FROM events WHERE event_type = 'transfer_file.completed' AND global_position > $1 \
          AND coalesce(json_extract(data, '$.reused'), 0) = 0",

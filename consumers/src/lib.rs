@@ -57,8 +57,12 @@ pub async fn run(
     let types = check::FOLLOWS.to_vec();
     tasks.spawn(follow::follow(context.clone(), "crm-update", types, decide_check, stop.clone()));
     for account in changed_accounts(&context) {
-        let files = context.transfers.0.values().filter(|one| one.destination == account).map(|one| one.concurrency).sum();
+        let files =
+            context.transfers.0.values().filter(|one| one.destination == account).map(|one| one.concurrency).sum();
         for (lane, slots) in [(Lane::Control, CONTROL_SLOTS), (Lane::Files, files)] {
+            if slots == 0 {
+                continue;
+            }
             tasks.spawn(runner::dispatch(context.clone(), account.clone(), lane, slots, stop.clone(), abort.clone()));
         }
     }
@@ -120,7 +124,10 @@ async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
         })
         .await?;
     if found > 0 {
-        tracing::info!(effects = found, "effects were left behind by a process that ended; their outcome is settled first");
+        tracing::info!(
+            effects = found,
+            "effects were left behind by a process that ended; their outcome is settled first"
+        );
     }
     Ok(())
 }
@@ -152,13 +159,17 @@ async fn heartbeat(context: Arc<Context>, alone: bool, stop: CancellationToken) 
 
 async fn park(context: &Context) {
     let leased_by = context.leased_by.clone();
-    let parking = context
-        .log
-        .write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by).await }));
+    let parking =
+        context.log.write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by).await }));
     match tokio::time::timeout(Duration::from_secs(5), parking).await {
         Ok(Ok(0)) => {}
-        Ok(Ok(parked)) => tracing::warn!(effects = parked, "effects did not finish in time and are parked; the next start settles them"),
-        Ok(Err(error)) => tracing::warn!(error = %error, "running effects could not be parked; the next start settles them"),
+        Ok(Ok(parked)) => tracing::warn!(
+            effects = parked,
+            "effects did not finish in time and are parked; the next start settles them"
+        ),
+        Ok(Err(error)) => {
+            tracing::warn!(error = %error, "running effects could not be parked; the next start settles them")
+        }
         Err(_) => tracing::warn!("running effects could not be parked in time; the next start settles them"),
     }
 }

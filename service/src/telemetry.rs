@@ -75,8 +75,8 @@ impl Guard {
 /// # Errors
 /// [`Error`]; a person must correct the settings.
 pub fn start(settings: &Log, terminal: TerminalMode) -> Result<Guard, Error> {
-    let filter =
-        EnvFilter::try_new(&settings.level).map_err(|source| Error::Level { level: settings.level.clone(), source })?;
+    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", settings.level))
+        .map_err(|source| Error::Level { level: settings.level.clone(), source })?;
     let (file, flushed) = settings.directory.as_deref().map(daily_file).transpose()?.unzip();
     let color = terminal.color;
     tracing_subscriber::registry()
