@@ -13,6 +13,7 @@ use providers::error::Error as ProviderError;
 use providers::zoho::Client;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 mod once;
 mod page;
@@ -76,8 +77,8 @@ impl Poll {
         format!("schedule:{}", self.name)
     }
 
-    /// Makes the schedule's row, so that runs have numbers.
-    async fn settle(&self) -> Result<(), Error> {
+    /// Makes the schedule's row, or brings it to a changed schedule.
+    async fn settle(&self) -> Result<rows::Row, Error> {
         let (name, schedule) = (self.name.clone(), self.transfer.schedule.clone());
         self.intake
             .log
@@ -159,12 +160,11 @@ impl Poller {
 
     async fn step(&mut self, stop: &CancellationToken) -> Result<(), Error> {
         let poll = &self.poll;
-        let now = poll.intake.log.now();
-        let readers = poll.intake.log.database().readers();
-        let row = match rows::load(readers, &poll.name).await? {
+        let row = match rows::load(poll.intake.log.database().readers(), &poll.name).await? {
             Some(row) if row.is_for(&poll.transfer.schedule) => row,
-            _ => return poll.settle().await,
+            _ => poll.settle().await?,
         };
+        let now = poll.intake.log.now();
         if self.check_at.is_some_and(|at| at <= now) {
             let Some(checked) = stop.run_until_cancelled(self.check(now)).await else { return Ok(()) };
             checked?;
@@ -176,7 +176,14 @@ impl Poller {
         self.changes.mark_unchanged();
         let Some((run, due)) = self.begin(&row).await? else { return Ok(()) };
         let next = next_run(&self.poll.transfer.schedule, due, now);
-        match self.poll.scan(&run, next, stop).await? {
+        let span = tracing::info_span!(
+            "provider.poll",
+            provider = "zoho",
+            account.id = %self.poll.transfer.account,
+            poll = %self.poll.name,
+            run = run.number,
+        );
+        match self.poll.scan(&run, next, stop).instrument(span).await? {
             Ended::Complete => self.waits_for_person = false,
             Ended::Stopped => self.release(&run).await?,
             Ended::Failed(error) => self.failed(&run, &row, &error).await?,

@@ -94,30 +94,24 @@ async fn keep_lease(intake: Arc<Intake>, ours: CancellationToken) -> Result<(), 
     Ok(())
 }
 
-/// The targets with a wish, and those that only have a row of an earlier configuration to be cleared away.
+/// The targets with a wish, and those of an earlier configuration whose rows are to be cleared away. While it is not known
+/// where providers reach us nothing is wished for, but nothing is torn down either: it may be a slip.
 async fn targets_to_keep(intake: &Intake) -> Result<Vec<(Target, bool)>, Error> {
     let settings = &intake.settings;
-    let wishes: Vec<Target> = settings.targets().into_iter().filter(|target| target.registered).collect();
-    if settings.public_url.is_none() {
-        // Nothing is wished for, but nothing is torn down either: the setting may be missing by mistake.
-        return Ok(Vec::new());
-    }
-    let mut targets: Vec<(Target, bool)> = wishes
-        .into_iter()
-        .filter(|target| settings.notify_url(&target.account).is_ok())
-        .map(|one| (one, true))
-        .collect();
+    let wanted: Vec<Target> = settings.targets().into_iter().filter(|target| target.registered).collect();
+    let mut former = Vec::new();
     for (account, module) in rows::targets(intake.log.database().readers()).await? {
-        let is_kept = |(target, _): &(Target, bool)| target.account == account && target.module.as_str() == module;
+        let is_same = |target: &Target| target.account == account && target.module.as_str() == module;
         let Ok(module) = module.parse() else { continue };
-        if targets.iter().any(is_kept) || !intake.has_client(&account) {
+        if settings.public_url.is_none() || wanted.iter().any(is_same) || !intake.has_client(&account) {
             continue;
         }
         let organization = settings.organization_of(&account);
         let (fields, polls) = (Vec::new(), Vec::new());
-        targets.push((Target { account, organization, module, fields, polls, registered: false }, false));
+        former.push((Target { account, organization, module, fields, polls, registered: false }, false));
     }
-    Ok(targets)
+    let reachable = |target: &Target| settings.notify_url(&target.account).is_ok();
+    Ok(wanted.into_iter().filter(reachable).map(|target| (target, true)).chain(former).collect())
 }
 
 fn tell_what_is_not_wished(intake: &Intake) {

@@ -67,7 +67,7 @@ pub(crate) async fn settle(
     now: DateTime<Utc>,
     name: &str,
     schedule: &Schedule,
-) -> Result<(), Error> {
+) -> Result<Row, Error> {
     let (spec, timezone) = written(schedule);
     let next = next_run(schedule, now, now);
     sqlx::query(
@@ -82,9 +82,10 @@ pub(crate) async fn settle(
     .bind(now)
     .bind(START)
     .bind(next)
-    .execute(connection)
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let row = load(connection, name).await?;
+    Ok(row.ok_or(sqlx::Error::RowNotFound)?)
 }
 
 /// Wants a run as soon as possible, for another reason than its time.
