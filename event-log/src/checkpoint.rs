@@ -38,10 +38,17 @@ pub async fn checkpoints(readers: &SqlitePool) -> Result<Vec<Checkpoint>, Error>
 }
 
 pub(crate) async fn load(readers: &SqlitePool, subscription_name: &str) -> Result<GlobalPosition, Error> {
+    load_in(&mut *readers.acquire().await?, subscription_name).await
+}
+
+pub(crate) async fn load_in(
+    connection: &mut SqliteConnection,
+    subscription_name: &str,
+) -> Result<GlobalPosition, Error> {
     let position: Option<i64> =
         sqlx::query_scalar("SELECT global_position FROM checkpoints WHERE subscription_name = $1")
             .bind(subscription_name)
-            .fetch_optional(readers)
+            .fetch_optional(connection)
             .await?;
     Ok(GlobalPosition(position.unwrap_or(0)))
 }

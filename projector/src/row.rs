@@ -1,0 +1,169 @@
+//! Rows of read models: one declaration per table gives the struct, its columns, and how both become each other.
+
+use std::cmp::Ordering;
+
+use sqlx::Sqlite;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+
+/// A statement that takes bound values.
+pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// What finds one row.
+pub(crate) trait Key: Clone + std::fmt::Debug + Eq + std::hash::Hash + Send + Sync + 'static {
+    /// Names of the key's columns, in order.
+    const COLUMNS: &'static [&'static str];
+
+    /// Binds the key's columns, in order.
+    fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q>;
+}
+
+/// One row of a read model.
+pub(crate) trait Row: Clone + std::fmt::Debug + Send + Sync + Unpin + 'static {
+    /// What finds it.
+    type Key: Key;
+    /// The table.
+    const TABLE: &'static str;
+    /// All columns, those of the key first.
+    const COLUMNS: &'static [&'static str];
+
+    /// The row before its first event.
+    fn blank(key: Self::Key) -> Self;
+    /// What finds it.
+    fn key(&self) -> Self::Key;
+    /// The order of the keys of two rows.
+    fn compare(&self, other: &Self) -> Ordering;
+    /// The order of the row's key and another.
+    fn compare_key(&self, key: &Self::Key) -> Ordering;
+    /// Binds all columns, in order.
+    fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q>;
+    /// Reads all columns, in order.
+    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error>;
+}
+
+/// Declares the row of a table with its key; the order of the fields is the order of the columns.
+macro_rules! row {
+    (
+        $(#[$meta:meta])*
+        $visibility:vis struct $row:ident in $table:literal;
+        key $key:ident { $($(#[$key_meta:meta])* $key_field:ident: $key_type:ty,)* }
+        columns { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
+    ) => {
+        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        pub(crate) struct $key {
+            $(pub(crate) $key_field: $key_type,)*
+        }
+
+        impl $crate::row::Key for $key {
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($key_field)),*];
+
+            fn bind<'q>(&'q self, statement: $crate::row::Statement<'q>) -> $crate::row::Statement<'q> {
+                statement$(.bind(&self.$key_field))*
+            }
+        }
+
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+        #[non_exhaustive]
+        $visibility struct $row {
+            $($(#[$key_meta])* pub $key_field: $key_type,)*
+            $($(#[$field_meta])* pub $field: $type,)*
+        }
+
+        impl $crate::row::Row for $row {
+            type Key = $key;
+            const TABLE: &'static str = $table;
+            const COLUMNS: &'static [&'static str] = &[$(stringify!($key_field),)* $(stringify!($field)),*];
+
+            fn blank(key: $key) -> Self {
+                $row { $($key_field: key.$key_field,)* $($field: Default::default()),* }
+            }
+
+            fn key(&self) -> $key {
+                $key { $($key_field: self.$key_field.clone()),* }
+            }
+
+            fn compare(&self, other: &Self) -> std::cmp::Ordering {
+                ($(&self.$key_field,)*).cmp(&($(&other.$key_field,)*))
+            }
+
+            fn compare_key(&self, key: &$key) -> std::cmp::Ordering {
+                ($(&self.$key_field,)*).cmp(&($(&key.$key_field,)*))
+            }
+
+            fn bind<'q>(&'q self, statement: $crate::row::Statement<'q>) -> $crate::row::Statement<'q> {
+                statement$(.bind(&self.$key_field))*$(.bind(&self.$field))*
+            }
+
+            fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
+                use sqlx::Row as _;
+                let mut columns = 0..;
+                let mut next = || columns.next().unwrap_or(usize::MAX);
+                Ok($row { $($key_field: row.try_get(next())?,)* $($field: row.try_get(next())?),* })
+            }
+        }
+    };
+}
+
+/// Declares an enum that is kept as one word in a text column; the first word is the default.
+macro_rules! word {
+    (
+        $(#[$meta:meta])*
+        pub enum $name:ident {
+            $(#[$first_meta:meta])* $first:ident = $first_word:literal,
+            $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)*
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize)]
+        pub enum $name {
+            $(#[$first_meta])*
+            #[default]
+            #[serde(rename = $first_word)]
+            $first,
+            $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// All there are, in order.
+            pub const ALL: &'static [Self] = &[$name::$first, $($name::$variant),*];
+
+            /// The word in the table.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $name::$first => $first_word,
+                    $($name::$variant => $word,)*
+                }
+            }
+        }
+
+        impl sqlx::Type<sqlx::Sqlite> for $name {
+            fn type_info() -> sqlx::sqlite::SqliteTypeInfo {
+                <str as sqlx::Type<sqlx::Sqlite>>::type_info()
+            }
+        }
+
+        impl<'q> sqlx::Encode<'q, sqlx::Sqlite> for $name {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut <sqlx::Sqlite as sqlx::Database>::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                <&'static str as sqlx::Encode<'q, sqlx::Sqlite>>::encode(self.as_str(), buffer)
+            }
+        }
+
+        impl<'r> sqlx::Decode<'r, sqlx::Sqlite> for $name {
+            fn decode(value: sqlx::sqlite::SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                let text = <&'r str as sqlx::Decode<'r, sqlx::Sqlite>>::decode(value)?;
+                $name::ALL
+                    .iter()
+                    .copied()
+                    .find(|one| one.as_str() == text)
+                    .ok_or_else(|| format!("{text:?} is no {}", stringify!($name)).into())
+            }
+        }
+    };
+}
+
+pub(crate) use {row, word};
