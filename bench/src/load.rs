@@ -26,11 +26,17 @@ pub(crate) struct Achieved {
 }
 
 /// Sends deliveries of `body_bytes` over `connections` for `duration`; every answer must be 202.
-pub(crate) fn run(address: SocketAddr, connections: usize, body_bytes: usize, duration: Duration) -> anyhow::Result<Achieved> {
+pub(crate) fn run(
+    address: SocketAddr,
+    connections: usize,
+    body_bytes: usize,
+    duration: Duration,
+) -> anyhow::Result<Achieved> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let body = body(body_bytes);
-        let signature = hex::encode(Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?.chain_update(&body).finalize().into_bytes());
+        let signature =
+            hex::encode(Hmac::<Sha256>::new_from_slice(SECRET.as_bytes())?.chain_update(&body).finalize().into_bytes());
         let begun = Instant::now();
         let until = begun + duration;
         let tasks: Vec<_> = (0..connections)

@@ -12,6 +12,7 @@ mod rebuild;
 mod report;
 mod start;
 mod transfer;
+mod world;
 
 use clap::{Parser, ValueEnum};
 

@@ -60,9 +60,7 @@ impl Process {
 
     fn kibibytes(&self, key: &str) -> u64 {
         let text = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        text.lines()
-            .find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse().ok())
-            .unwrap_or(0)
+        text.lines().find_map(|line| line.strip_prefix(key)?.split_whitespace().next()?.parse().ok()).unwrap_or(0)
     }
 }
 

@@ -1,6 +1,5 @@
 //! Rebuilding read models from a log of a million events of a realistic mix.
 
-
 use bytes::Bytes;
 use catalogue::{crm, delivery, transfer};
 use event_log::{Access, Append, Database, Log, NewEvent, Settings};
@@ -76,7 +75,8 @@ fn arrived() -> Append {
 
 fn changed(log: &Log, record_id: &str) -> Append {
     let now = log.now();
-    let fields: Map<String, Value> = (0..6).map(|at| (format!("Field_{at}"), Value::from(format!("value {at}")))).collect();
+    let fields: Map<String, Value> =
+        (0..6).map(|at| (format!("Field_{at}"), Value::from(format!("value {at}")))).collect();
     let data = crm::Changed {
         module: "Contacts".to_owned(),
         record_id: record_id.to_owned(),

@@ -27,7 +27,10 @@ impl Report {
         let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
         let model = std::fs::read_to_string("/proc/cpuinfo")
             .ok()
-            .and_then(|text| text.lines().find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned())))
+            .and_then(|text| {
+                text.lines()
+                    .find_map(|line| Some(line.strip_prefix("model name")?.split_once(':')?.1.trim().to_owned()))
+            })
             .unwrap_or_else(|| std::env::consts::ARCH.to_owned());
         let commit = std::process::Command::new("git")
             .args(["describe", "--always", "--dirty"])
@@ -62,7 +65,8 @@ impl Report {
 
 impl Line {
     fn text(&self) -> String {
-        let spread = self.spread.map_or(String::new(), |(low, high)| format!("  ({} to {})", number(low), number(high)));
+        let spread =
+            self.spread.map_or(String::new(), |(low, high)| format!("  ({} to {})", number(low), number(high)));
         let goal = self.goal.as_ref().map_or(String::new(), |goal| format!("  goal {goal}"));
         format!("{:<64} {:>10} {}{spread}{goal}", self.what, number(self.value), self.unit)
     }

@@ -86,9 +86,5 @@ pub async fn redrive(log: &Log, arguments: &Redrive, output: Output) -> anyhow::
 }
 
 fn filter(arguments: &DeadLetterFilter) -> Filter {
-    Filter {
-        account: arguments.account.clone(),
-        reason: arguments.reason.clone(),
-        resolved: arguments.resolved,
-    }
+    Filter { account: arguments.account.clone(), reason: arguments.reason.clone(), resolved: arguments.resolved }
 }

@@ -27,12 +27,7 @@ const PAGE: u32 = 200;
 ///
 /// # Errors
 /// When a provider refuses to be read.
-pub async fn run(
-    parts: &Parts,
-    names: &[String],
-    arguments: &args::Transfer,
-    output: Output,
-) -> anyhow::Result<bool> {
+pub async fn run(parts: &Parts, names: &[String], arguments: &args::Transfer, output: Output) -> anyhow::Result<bool> {
     let context = parts.consumers();
     let mut report = Report { dry_run: true, records: Vec::new(), files: 0, bytes: 0, errors: Vec::new() };
     for name in names {
@@ -97,7 +92,10 @@ fn for_people(report: &Report) -> String {
     let mut lines = Vec::new();
     for record in &report.records {
         let Some(folder_id) = &record.source_folder_id else {
-            lines.push(format!("record {}: no folder named {:?}; it would be skipped", record.record_id, record.folder_name));
+            lines.push(format!(
+                "record {}: no folder named {:?}; it would be skipped",
+                record.record_id, record.folder_name
+            ));
             continue;
         };
         let choice = match record.candidates {
@@ -113,7 +111,8 @@ fn for_people(report: &Report) -> String {
         if record.files_already_copied > 0 {
             lines.push(format!("  {} file(s) were copied before", record.files_already_copied));
         }
-        let check = if record.would_check { "  set the checkbox" } else { "  leave the checkbox: there is nothing to copy" };
+        let check =
+            if record.would_check { "  set the checkbox" } else { "  leave the checkbox: there is nothing to copy" };
         lines.push(check.to_owned());
     }
     lines.push(format!(

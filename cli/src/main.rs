@@ -100,7 +100,9 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Migrate => {
             let log = open_log(&quiet(&global)?, Access::CreateAndMigrate).await?;
             let path = log.database().path().display().to_string();
-            output.document(&serde_json::json!({ "database": path, "up_to_date": true }), || format!("{path} is up to date"))?;
+            output.document(&serde_json::json!({ "database": path, "up_to_date": true }), || {
+                format!("{path} is up to date")
+            })?;
         }
         Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
         Command::Completions { shell } => {

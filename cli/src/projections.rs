@@ -25,7 +25,10 @@ pub async fn rebuild(log: &Log, name: Option<&str>, output: Output) -> anyhow::R
     for name in names {
         let report = projector::rebuild(log, &name, |_| {}).await?;
         output.item(&report, || {
-            format!("{name}: {} events in {:.2} s, {} rows; the fresh tables are live", report.events, report.seconds, report.rows)
+            format!(
+                "{name}: {} events in {:.2} s, {} rows; the fresh tables are live",
+                report.events, report.seconds, report.rows
+            )
         })?;
     }
     Ok(())

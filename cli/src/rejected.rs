@@ -10,8 +10,7 @@ use crate::time::moment;
 /// Lists them, newest first.
 pub async fn list(log: &Log, arguments: &EventsList, output: Output) -> anyhow::Result<()> {
     let since = arguments.filter.since.as_deref().map(|text| moment(text, log.now())).transpose()?;
-    let filter =
-        Filter { account: arguments.filter.account.clone(), cause: None, since, before: arguments.before };
+    let filter = Filter { account: arguments.filter.account.clone(), cause: None, since, before: arguments.before };
     let rows = gateway::rejected::list(log.database().readers(), &filter, arguments.limit).await?;
     output.list(&rows, &["id", "received", "account", "status", "cause", "bytes"], |row| {
         vec![

@@ -154,7 +154,11 @@ fn before_the_end(service: &Service, config: &Config) -> CancellationToken {
 ///
 /// # Errors
 /// When the log file cannot be written.
-pub fn telemetry(global: &Global, config: &Config, around: Option<telemetry::Around>) -> anyhow::Result<telemetry::Guard> {
+pub fn telemetry(
+    global: &Global,
+    config: &Config,
+    around: Option<telemetry::Around>,
+) -> anyhow::Result<telemetry::Guard> {
     let mut settings = config.log.clone();
     if let Some(level) = &global.log {
         settings.level.clone_from(level);

@@ -16,11 +16,7 @@ pub const ALL: [Role; 5] = [Role::Gateway, Role::Poller, Role::Registrar, Role::
 ///
 /// # Errors
 /// When a role cannot start, or fails for a reason that no waiting helps.
-pub async fn run(
-    parts: Parts,
-    arguments: &args::Serve,
-    metrics: RenderMetrics,
-) -> anyhow::Result<()> {
+pub async fn run(parts: Parts, arguments: &args::Serve, metrics: RenderMetrics) -> anyhow::Result<()> {
     let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
     let roles: BTreeSet<Role> =
         if arguments.roles.is_empty() { ALL.into() } else { arguments.roles.iter().copied().collect() };
@@ -39,12 +35,7 @@ pub async fn run(
 ///
 /// # Errors
 /// When a role cannot start.
-pub fn start(
-    parts: &Parts,
-    service: &Service,
-    roles: &BTreeSet<Role>,
-    metrics: RenderMetrics,
-) -> anyhow::Result<()> {
+pub fn start(parts: &Parts, service: &Service, roles: &BTreeSet<Role>, metrics: RenderMetrics) -> anyhow::Result<()> {
     let stop = service.shutdown().stop().clone();
     if roles.contains(&Role::Gateway) {
         let http = parts.http(roles, metrics, stop.clone())?;

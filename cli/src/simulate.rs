@@ -13,12 +13,14 @@ use crate::output::Output;
 /// When the seed cannot be read, or the port is taken.
 pub async fn run(_global: &args::Global, arguments: &args::Simulate, output: Output) -> anyhow::Result<()> {
     let seed = match &arguments.seed {
-        Some(path) => simulator::Seed::from_file(path).with_context(|| format!("reading the seed {}", path.display()))?,
+        Some(path) => {
+            simulator::Seed::from_file(path).with_context(|| format!("reading the seed {}", path.display()))?
+        }
         None => simulator::Seed::demo(),
     };
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, arguments.port));
     let options = simulator::Options { listen, ..simulator::Options::default() };
-    let simulator = simulator::start(seed, options).with_context(|| format!("listening on {listen}"))?;
+    let simulator = simulator::start(&seed, options).with_context(|| format!("listening on {listen}"))?;
     let base_url = simulator.base_url().to_string();
     let endpoints = simulator.endpoints();
     output.document(&serde_json::json!({ "base_url": base_url, "endpoints": endpoints }), || {

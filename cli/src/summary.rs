@@ -77,8 +77,8 @@ pub struct Crm {
 pub struct Effects {
     /// Settled by reading the provider back.
     pub unknown_settled: u64,
-    /// Of these, not done by the provider and so done again.
-    pub repeated: u64,
+    /// Of these, not done by the provider and so done then.
+    pub done_after_all: u64,
 }
 
 /// Counts what was recorded after `after`.
@@ -87,10 +87,11 @@ pub struct Effects {
 /// Database failures.
 pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> {
     let readers = log.database().readers();
-    let rows = sqlx::query("SELECT event_type, count(*) AS events FROM events WHERE global_position > $1 GROUP BY event_type")
-        .bind(after.0)
-        .fetch_all(readers)
-        .await?;
+    let rows =
+        sqlx::query("SELECT event_type, count(*) AS events FROM events WHERE global_position > $1 GROUP BY event_type")
+            .bind(after.0)
+            .fetch_all(readers)
+            .await?;
     let mut summary = Summary::default();
     for row in rows {
         let event_type: String = row.try_get("event_type")?;
@@ -131,7 +132,7 @@ pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> 
          AND global_position > $1 AND coalesce(json_extract(data, '$.reused'), 0) = 0",
     )
     .await?;
-    summary.effects.repeated = number(
+    summary.effects.done_after_all = number(
         "SELECT count(*) FROM events WHERE event_type = 'effect.settled' AND global_position > $1 \
          AND json_extract(data, '$.done') = 0",
     )

@@ -65,12 +65,7 @@ struct Report {
 ///
 /// # Errors
 /// When the work could not begin.
-pub async fn run(
-    parts: Parts,
-    arguments: &args::Transfer,
-    bar: ProgressBar,
-    output: Output,
-) -> anyhow::Result<bool> {
+pub async fn run(parts: Parts, arguments: &args::Transfer, bar: ProgressBar, output: Output) -> anyhow::Result<bool> {
     let started = Instant::now();
     let names = chosen(&parts, arguments)?;
     if arguments.dry_run {
@@ -114,7 +109,9 @@ fn chosen(parts: &Parts, arguments: &args::Transfer) -> anyhow::Result<Vec<Strin
     match &arguments.transfer {
         None => Ok(known),
         Some(name) if known.contains(name) => Ok(vec![name.clone()]),
-        Some(name) => anyhow::bail!("there is no transfer {name:?} in the configuration; there are: {}", known.join(", ")),
+        Some(name) => {
+            anyhow::bail!("there is no transfer {name:?} in the configuration; there are: {}", known.join(", "))
+        }
     }
 }
 
@@ -174,9 +171,15 @@ async fn report(
 /// What became of each record that this run had to do with, from the log.
 async fn records(log: &Log, before: GlobalPosition) -> anyhow::Result<Vec<RecordReport>> {
     let filter = Filter {
-        event_types: ["transfer.requested", "transfer.completed", "transfer.failed", "crm_record.updated", "crm_record.update_failed"]
-            .map(str::to_owned)
-            .to_vec(),
+        event_types: [
+            "transfer.requested",
+            "transfer.completed",
+            "transfer.failed",
+            "crm_record.updated",
+            "crm_record.update_failed",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
         ..Filter::default()
     };
     let mut records: BTreeMap<(String, String), RecordReport> = BTreeMap::new();

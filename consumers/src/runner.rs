@@ -3,23 +3,27 @@
 //! A worker records an outcome and claims its next effect in one unit of work: two thirds of the commits of a naive
 //! loop are saved, and concurrent workers share the rest.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use providers::error::{Error as Refusal, ThrottleScope};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, LEASE};
-use crate::ledger::{self, Effect, Kind, Lane, Verdict};
+use crate::ledger::{self, Claim, Effect, Kind, Lane, Verdict};
+use crate::pause::{Paused, Product};
 use crate::transfer::{completion, file, folder, locate, request};
-use crate::trouble::Trouble;
+use crate::trouble::{STOPPED_ACCOUNT, Trouble};
 use crate::{Error, crm_update};
 
 /// Other processes may plan work that nobody wakes us for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// While accounts are paused, much that is due may have to be passed over: looked at less often.
+const LOOK_WHEN_PAUSED: Duration = Duration::from_secs(2);
 /// Work that is due and cannot be claimed (its twin is under way) is looked at again after this.
 const BLOCKED: Duration = Duration::from_millis(100);
 /// Pause before an outcome is written again when the log cannot write.
@@ -39,8 +43,7 @@ pub(crate) async fn dispatch(
 ) -> Result<(), Error> {
     let mut planned = context.planned();
     let mut access = context.accounts.changes();
-    let (pause, mut paused) = watch::channel(None::<DateTime<Utc>>);
-    let dispatcher = Arc::new(Dispatcher { context: context.clone(), account, lane, stop: stop.clone(), abort, pause });
+    let dispatcher = Arc::new(Dispatcher { context: context.clone(), account, lane, stop: stop.clone(), abort });
     let mut workers = JoinSet::new();
     while !stop.is_cancelled() {
         planned.mark_unchanged();
@@ -51,10 +54,9 @@ pub(crate) async fn dispatch(
             () = stop.cancelled() => {}
             _ = planned.changed() => {}
             _ = access.changed() => {}
-            _ = paused.changed() => {}
             Some(ended) = workers.join_next() => {
                 if let Err(panicked) = ended {
-                    tracing::error!(error = %panicked, "an effect panicked; its outcome is unknown until its lease runs out");
+                    tracing::error!(error = %panicked, "a worker panicked; its effect is settled when its lease runs out");
                 }
             }
             () = tokio::time::sleep(wait) => {}
@@ -70,24 +72,26 @@ struct Dispatcher {
     lane: Lane,
     stop: CancellationToken,
     abort: CancellationToken,
-    pause: watch::Sender<Option<DateTime<Utc>>>,
 }
 
 impl Dispatcher {
     /// Starts what is due and says how long there is nothing more to start.
     async fn start_due(self: &Arc<Self>, workers: &mut JoinSet<()>, free: u32) -> Result<Duration, Error> {
-        if let Some(until) = self.paused_until() {
-            return Ok(self.until(until));
-        }
-        if self.context.needs_consent(&self.account) {
-            return Ok(LOOK_EVERY);
+        let claim = self.claiming();
+        if !self.is_open(&claim.paused) {
+            return Ok(self.until_resumed(&claim.paused));
         }
         let readers = self.context.log.database().readers();
-        let Some(due) = ledger::next_due(readers, &self.account, self.lane).await? else { return Ok(LOOK_EVERY) };
+        let due = match ledger::next_due(readers, &claim).await {
+            Ok(Some(due)) => due,
+            Ok(None) => return Ok(self.until_resumed(&claim.paused)),
+            Err(error) if error.is_retryable() => return Ok(WRITE_AGAIN),
+            Err(error) => return Err(error),
+        };
         if due > self.context.now() {
             return Ok(self.until(due));
         }
-        let claimed = match self.claim(free).await {
+        let claimed = match self.claim(claim, free).await {
             Ok(claimed) => claimed,
             Err(error) if error.is_retryable() => return Ok(WRITE_AGAIN),
             Err(error) => return Err(error),
@@ -102,9 +106,26 @@ impl Dispatcher {
         Ok(Duration::ZERO)
     }
 
-    fn paused_until(&self) -> Option<DateTime<Utc>> {
-        let until = *self.pause.borrow();
-        until.filter(|until| *until > self.context.now())
+    fn claiming(&self) -> Claim {
+        Claim {
+            account: self.account.clone(),
+            lane: self.lane,
+            leased_by: self.context.leased_by.clone(),
+            lease: LEASE,
+            paused: self.context.pauses.now(self.context.now()),
+        }
+    }
+
+    /// Whether anything of this lane may start at all.
+    fn is_open(&self, paused: &Paused) -> bool {
+        let is_paused = self.lane == Lane::Files && paused.covers(&self.account, Product::WorkDrive);
+        !is_paused && !self.context.needs_consent(&self.account)
+    }
+
+    /// How long nothing is looked for when nothing may start.
+    fn until_resumed(&self, paused: &Paused) -> Duration {
+        let Some(end) = paused.first_end else { return LOOK_EVERY };
+        (end - self.context.now()).to_std().unwrap_or(Duration::ZERO).clamp(Duration::from_millis(1), LOOK_WHEN_PAUSED)
     }
 
     /// Never longer than the look-out interval: other processes may plan something that is due earlier.
@@ -112,20 +133,15 @@ impl Dispatcher {
         (time - self.context.now()).to_std().unwrap_or(Duration::ZERO).min(LOOK_EVERY).max(Duration::from_millis(1))
     }
 
-    async fn claim(&self, limit: u32) -> Result<Vec<Effect>, Error> {
-        let (account, lane, leased_by) = (self.account.clone(), self.lane, self.context.leased_by.clone());
-        self.context
-            .log
-            .write(move |unit| {
-                Box::pin(async move { ledger::claim(unit, &account, lane, limit, &leased_by, LEASE).await })
-            })
-            .await
+    async fn claim(&self, claim: Claim, limit: u32) -> Result<Vec<Effect>, Error> {
+        self.context.log.write(move |unit| Box::pin(async move { ledger::claim(unit, &claim, limit).await })).await
     }
 
     /// Does an effect, and whatever comes next in the same slot.
     async fn work(self: Arc<Self>, effect: Effect) {
         let mut next = Some(effect);
         while let Some(effect) = next {
+            let _running = self.context.running.enter(&effect.key);
             let kind = effect.kind.as_str();
             let started = std::time::Instant::now();
             let attempt = tokio::select! {
@@ -143,24 +159,33 @@ impl Dispatcher {
     #[tracing::instrument(name = "effect.run", level = "debug", skip_all, fields(effect.key = %effect.key, attempt = effect.attempt + 1))]
     async fn attempt(&self, effect: &Effect) -> Verdict {
         let context = &*self.context;
-        let result = match effect.kind {
-            Kind::Locate => locate::run(context, effect).await,
-            Kind::CopyFolder => folder::run(context, effect).await,
-            Kind::CopyFile => file::run(context, effect).await,
-            Kind::UpdateRecord => crm_update::run(context, effect).await,
+        let doing = async {
+            match effect.kind {
+                Kind::Locate => locate::run(context, effect).await,
+                Kind::CopyFolder => folder::run(context, effect).await,
+                Kind::CopyFile => file::run(context, effect).await,
+                Kind::UpdateRecord => crm_update::run(context, effect).await,
+            }
         };
+        let result = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(effect.key = effect.key, "effect {} panicked", effect.kind);
+            Err(Trouble::Provider(panicked()))
+        });
         let patience = context.patience(transfer_of(effect).as_deref().unwrap_or_default());
         let verdict = match result {
             // Settled as not done after the last allowed attempt: that is a failure.
             Ok(Verdict::NotDone) if effect.attempt >= patience.max_attempts => Verdict::Failed {
                 code: "attempts_exhausted".to_owned(),
-                error: format!("given up after {} attempts, the last of which the provider did not carry out", effect.attempt),
+                error: format!(
+                    "given up after {} attempts, the last of which the provider did not carry out",
+                    effect.attempt
+                ),
                 events: Vec::new(),
                 dead_letter: true,
             },
             Ok(verdict) => verdict,
             Err(trouble) => {
-                self.note_throttle(&trouble);
+                self.note_pause(effect, &trouble);
                 trouble.verdict(effect, patience, context.now())
             }
         };
@@ -168,19 +193,25 @@ impl Dispatcher {
         told_when_failed(context, effect, verdict)
     }
 
-    /// A limit that covers the account stops the whole lane, not one effect after the other.
-    fn note_throttle(&self, trouble: &Trouble) {
-        let Trouble::Provider(Refusal::Throttled(throttled)) = trouble else { return };
-        if matches!(throttled.scope, ThrottleScope::Folder(_)) {
-            return;
+    /// What covers an account pauses all that needs it, instead of trying one effect after the other; and nothing else.
+    fn note_pause(&self, effect: &Effect, trouble: &Trouble) {
+        let account = match trouble {
+            Trouble::Source(_) => effect.source_account.as_deref().unwrap_or(&self.account),
+            _ => &self.account,
+        };
+        let product = if effect.kind == Kind::UpdateRecord { Product::Crm } else { Product::WorkDrive };
+        let both = [Product::Crm, Product::WorkDrive];
+        let stopped_until = self.context.now() + STOPPED_ACCOUNT;
+        match trouble.refusal() {
+            Some(Refusal::Throttled(throttled)) => match throttled.scope {
+                ThrottleScope::Folder(_) => {}
+                ThrottleScope::Account => self.context.pauses.add(account, &both, throttled.until),
+                _ => self.context.pauses.add(account, &[product], throttled.until),
+            },
+            Some(Refusal::Licence { .. }) => self.context.pauses.add(account, &[product], stopped_until),
+            Some(refusal) if refusal.stops_account() => self.context.pauses.add(account, &both, stopped_until),
+            _ => {}
         }
-        self.pause.send_if_modified(|until| {
-            let later = until.is_none_or(|until| throttled.until > until);
-            if later {
-                *until = Some(throttled.until);
-            }
-            later
-        });
     }
 
     /// Writes the outcome down, however long the log cannot write, and takes the next effect of the lane.
@@ -196,7 +227,10 @@ impl Dispatcher {
                     return next;
                 }
                 Err(Error::LostLease { effect_key }) => {
-                    tracing::warn!(effect.key = effect_key, "the lease ran out before the outcome was written; it will be settled by whoever took it over");
+                    tracing::warn!(
+                        effect.key = effect_key,
+                        "the lease ran out before the outcome was written; it will be settled by whoever took it over"
+                    );
                     return None;
                 }
                 Err(error) if error.is_retryable() && !self.abort.is_cancelled() => {
@@ -204,7 +238,7 @@ impl Dispatcher {
                     tokio::time::sleep(WRITE_AGAIN).await;
                 }
                 Err(error) => {
-                    tracing::error!(error = %error, effect.key = effect.key, "an outcome could not be written; the effect will be settled later");
+                    tracing::error!(error = %error, effect.key = effect.key, "an outcome could not be written; the effect is settled when its lease runs out");
                     return None;
                 }
             }
@@ -212,20 +246,20 @@ impl Dispatcher {
     }
 
     async fn try_record(&self, effect: Arc<Effect>, verdict: Arc<Verdict>) -> Result<Option<Effect>, Error> {
-        let takes_next = !self.stop.is_cancelled()
-            && self.paused_until().is_none()
-            && !self.context.needs_consent(&self.account);
-        let (account, lane, context) = (self.account.clone(), self.lane, self.context.clone());
+        let claim = self.claiming();
+        let takes_next = !self.stop.is_cancelled() && self.is_open(&claim.paused);
+        let context = self.context.clone();
         self.context
             .log
             .write(move |unit| {
                 Box::pin(async move {
-                    ledger::finish(unit, &effect, &context.leased_by, &verdict).await?;
+                    let run = ledger::finish(unit, &effect, &context.leased_by, &verdict).await?;
+                    let effect = Effect { run, ..(*effect).clone() };
                     follow_up(unit, &context, &effect, &verdict).await?;
                     if !takes_next {
                         return Ok(None);
                     }
-                    Ok(ledger::claim(unit, &account, lane, 1, &context.leased_by, LEASE).await?.pop())
+                    Ok(ledger::claim(unit, &claim, 1).await?.pop())
                 })
             })
             .await
@@ -251,6 +285,16 @@ async fn follow_up(
     completion::close_if_done(unit, settings, &owner.record_id, effect, verdict).await
 }
 
+/// A panic tells nothing about what was done before it.
+fn panicked() -> Refusal {
+    Refusal::Unavailable {
+        operation: "effect.run",
+        status: None,
+        outcome: providers::error::Outcome::Unknown,
+        source: Some("the program failed on this effect: a bug".into()),
+    }
+}
+
 fn told_when_failed(context: &Context, effect: &Effect, verdict: Verdict) -> Verdict {
     let Verdict::Failed { code, error, mut events, dead_letter } = verdict else { return verdict };
     events.extend(match effect.kind {
@@ -266,11 +310,25 @@ fn log_verdict(effect: &Effect, verdict: &Verdict) {
     let (key, kind) = (&effect.key, effect.kind.as_str());
     match verdict {
         Verdict::Succeeded { .. } => tracing::debug!(effect.key = key, "effect {kind} succeeded"),
-        Verdict::NotDone => tracing::info!(effect.key = key, "effect {kind} was settled: the provider had not done it, so it is done again"),
-        Verdict::Retry { code, error, .. } => tracing::warn!(effect.key = key, code, "effect {kind} failed and is tried again: {error}"),
-        Verdict::Wait { code, until, .. } => tracing::info!(effect.key = key, code, "effect {kind} waits until {until}"),
-        Verdict::Unknown { code, error, .. } => tracing::warn!(effect.key = key, code, "effect {kind} has an unknown outcome, which is settled by reading back: {error}"),
-        Verdict::Failed { code, error, .. } => tracing::error!(effect.key = key, code, "effect {kind} is given up: {error}"),
+        Verdict::NotDone => tracing::info!(
+            effect.key = key,
+            "effect {kind} was settled: the provider had not done it, so it is done again"
+        ),
+        Verdict::Retry { code, error, .. } => {
+            tracing::warn!(effect.key = key, code, "effect {kind} failed and is tried again: {error}")
+        }
+        Verdict::Wait { code, until, .. } => {
+            tracing::info!(effect.key = key, code, "effect {kind} waits until {until}")
+        }
+        Verdict::Unknown { code, error, .. } => tracing::warn!(
+            effect.key = key,
+            code,
+            "effect {kind} has an unknown outcome, which is settled by reading back: {error}"
+        ),
+        Verdict::Failed { code, dead_letter: false, .. } => tracing::debug!(effect.key = key, code, "effect {kind} found nothing to do"),
+        Verdict::Failed { code, error, .. } => {
+            tracing::error!(effect.key = key, code, "effect {kind} is given up: {error}")
+        }
     }
 }
 

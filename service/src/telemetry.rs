@@ -75,7 +75,7 @@ impl Guard {
 /// # Errors
 /// [`Error`]; a person must correct the settings.
 pub fn start(settings: &Log, terminal: TerminalMode) -> Result<Guard, Error> {
-    let filter = EnvFilter::try_new(format!("actix_server=warn,{}", settings.level))
+    let filter = EnvFilter::try_new(format!("actix_server=warn,actix_http::h1::dispatcher=off,{}", settings.level))
         .map_err(|source| Error::Level { level: settings.level.clone(), source })?;
     let (file, flushed) = settings.directory.as_deref().map(daily_file).transpose()?.unzip();
     let color = terminal.color;
