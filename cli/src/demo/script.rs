@@ -118,8 +118,10 @@ impl Script {
         for wish in unannounced {
             self.set_folder(wish, Value::from(wish.folder_name.as_str()), false)?;
         }
+        say("two more records changed while no notification gets through; the next poll finds them");
+        let polled = polls(parts).await?;
+        until("a poll has found them", async || Ok(polls(parts).await? > polled)).await?;
         self.control.set_webhooks(json!({ "enabled": true }))?;
-        say("two more records changed, and their notifications got lost; the next poll finds them");
 
         until_long("every record is settled", async || self.is_settled(parts).await).await
     }
