@@ -3,13 +3,14 @@
 //! The caller holds the write transaction. Everything is decided before the first row is written, so one refused
 //! append leaves the others of the same batch untouched.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, Utc};
-use sqlx::query::Query;
+use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::error::BoxDynError;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Row, Sqlite, SqliteConnection};
+use sqlx::{Arguments, Row, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{Error, EventId, GlobalPosition, NewEvent, StreamName, StreamVersion};
@@ -115,26 +116,34 @@ struct Placed<'a> {
     event: &'a NewEvent,
 }
 
-struct Known {
+/// An event that is in the log, or will be when this pass is written.
+struct Known<'a> {
     position: i64,
-    same_payload: Option<bool>,
+    payload: Option<Cow<'a, [u8]>>,
 }
 
-/// Appends all of `appends` in order; each succeeds or is refused on its own.
+impl Known<'_> {
+    fn same_payload(&self, again: &NewEvent) -> Option<bool> {
+        self.payload.as_deref().zip(again.payload.as_deref()).map(|(first, again)| first == again)
+    }
+}
+
+/// Appends all of `appends` in order; each succeeds or is refused on its own. `last` is the log's last position.
 pub(crate) async fn append_all(
     connection: &mut SqliteConnection,
     now: DateTime<Utc>,
+    last: &mut GlobalPosition,
     appends: &[Append],
 ) -> Result<Vec<Result<Appended, Error>>, Error> {
     let mut versions = stream_versions(connection, appends).await?;
     let mut known = known_events(connection, appends).await?;
-    let mut next = last_position(connection).await?;
+    let mut next = last.0;
     let mut placed = Vec::with_capacity(appends.len());
     let mut sightings = Vec::new();
     let mut results = Vec::with_capacity(appends.len());
 
     for append in appends {
-        let before = versions.get(&append.stream).copied().unwrap_or(0);
+        let before = versions.get(append.stream.as_str()).copied().unwrap_or(0);
         let all_known = !append.events.is_empty() && append.events.iter().all(|event| known.contains_key(&event.id));
         if !all_known && !allows(append.expected, before) {
             results.push(Err(Error::WrongExpectedVersion {
@@ -148,21 +157,17 @@ pub(crate) async fn append_all(
         let mut outcomes = Vec::with_capacity(append.events.len());
         for event in &append.events {
             if let Some(first) = known.get(&event.id) {
-                sightings.push((event, first.same_payload));
+                sightings.push((event, first.same_payload(event)));
                 outcomes.push(EventOutcome::Duplicate { position: GlobalPosition(first.position) });
                 continue;
             }
             next += 1;
             version += 1;
-            if !event.id.is_fresh() {
-                known.insert(event.id, Known { position: next, same_payload: None });
-            }
+            known.insert(event.id, Known { position: next, payload: event.payload.as_deref().map(Cow::Borrowed) });
             placed.push(Placed { position: next, version, stream: &append.stream, event });
             outcomes.push(EventOutcome::Recorded { position: GlobalPosition(next), version: StreamVersion(version) });
         }
-        if version > before {
-            versions.insert(append.stream.clone(), version);
-        }
+        versions.insert(append.stream.as_str(), version);
         results.push(Ok(Appended { outcomes, version: StreamVersion(version) }));
     }
 
@@ -170,6 +175,7 @@ pub(crate) async fn append_all(
     for (event, same_payload) in sightings {
         insert_sighting(connection, now, event, same_payload).await?;
     }
+    last.0 = next;
     Ok(results)
 }
 
@@ -182,42 +188,38 @@ fn allows(expected: ExpectedVersion, actual: i64) -> bool {
     }
 }
 
-async fn last_position(connection: &mut SqliteConnection) -> Result<i64, Error> {
-    Ok(sqlx::query_scalar("SELECT coalesce(max(global_position), 0) FROM events").fetch_one(connection).await?)
-}
-
-async fn stream_versions(
+async fn stream_versions<'a>(
     connection: &mut SqliteConnection,
-    appends: &[Append],
-) -> Result<HashMap<StreamName, i64>, Error> {
+    appends: &'a [Append],
+) -> Result<HashMap<&'a str, i64>, Error> {
     let names: Vec<&str> =
         appends.iter().filter(|append| !append.new_stream).map(|append| append.stream.as_str()).collect();
+    let mut versions = HashMap::with_capacity(appends.len());
     if names.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(versions);
     }
     let rows = sqlx::query(
-        "SELECT value AS stream_name, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version \
-         FROM json_each($1)",
+        "SELECT key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version FROM json_each($1)",
     )
     .bind(json(&names))
     .fetch_all(connection)
     .await?;
-    let mut versions = HashMap::with_capacity(rows.len());
     for row in rows {
+        let at: i64 = row.try_get("key")?;
         let version: Option<i64> = row.try_get("version")?;
-        versions.insert(StreamName::trusted(row.try_get("stream_name")?), version.unwrap_or(0));
+        versions.insert(names[usize::try_from(at).unwrap_or_default()], version.unwrap_or(0));
     }
     Ok(versions)
 }
 
-async fn known_events(
+async fn known_events<'a>(
     connection: &mut SqliteConnection,
     appends: &[Append],
-) -> Result<HashMap<EventId, Known>, Error> {
-    let events = || appends.iter().flat_map(|append| &append.events).filter(|event| !event.id.is_fresh());
-    let ids: Vec<String> = events().map(|event| event.id.0.simple().to_string()).collect();
+) -> Result<HashMap<EventId, Known<'a>>, Error> {
+    let ids: Vec<_> = appends.iter().flat_map(|append| &append.events).map(|event| event.id.0.simple()).collect();
+    let mut known = HashMap::with_capacity(ids.len());
     if ids.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(known);
     }
     let rows = sqlx::query(
         "SELECT event_id, global_position, payload FROM events \
@@ -226,38 +228,33 @@ async fn known_events(
     .bind(json(&ids))
     .fetch_all(connection)
     .await?;
-    let mut known = HashMap::with_capacity(rows.len());
     for row in rows {
-        let id = EventId(row.try_get("event_id")?);
-        let payload: Option<&[u8]> = row.try_get("payload")?;
-        let again = events().find(|event| event.id == id).and_then(|event| event.payload.as_ref());
-        let same_payload = payload.zip(again).map(|(first, again)| first == again.as_ref());
-        known.insert(id, Known { position: row.try_get("global_position")?, same_payload });
+        let payload: Option<Vec<u8>> = row.try_get("payload")?;
+        let first = Known { position: row.try_get("global_position")?, payload: payload.map(Cow::Owned) };
+        known.insert(EventId(row.try_get("event_id")?), first);
     }
     Ok(known)
 }
 
 const COLUMNS: usize = 17;
-/// Largest multi-row insert; smaller powers of two fill the rest, so eight statements stay prepared.
-const LARGEST_INSERT: usize = 128;
-static INSERTS: LazyLock<Vec<String>> =
-    LazyLock::new(|| (0..=LARGEST_INSERT.ilog2()).map(|power| insert_statement(1 << power)).collect());
+/// Largest multi-row insert. There is a statement for every size up to it, so a usual group takes one call.
+const LARGEST_INSERT: usize = 64;
+static INSERTS: LazyLock<Vec<String>> = LazyLock::new(|| (1..=LARGEST_INSERT).map(insert_statement).collect());
 
 async fn insert_events(
     connection: &mut SqliteConnection,
     now: DateTime<Utc>,
-    mut placed: &[Placed<'_>],
+    placed: &[Placed<'_>],
 ) -> Result<(), Error> {
-    while !placed.is_empty() {
-        let rows = LARGEST_INSERT.min(1 << placed.len().ilog2());
-        let (these, rest) = placed.split_at(rows);
-        let statement: &'static str = &INSERTS[rows.ilog2() as usize];
-        let mut query = sqlx::query(statement);
+    let now: Arc<str> = now.to_rfc3339_opts(SecondsFormat::AutoSi, false).into();
+    for these in placed.chunks(LARGEST_INSERT) {
+        let statement: &'static str = &INSERTS[these.len() - 1];
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(these.len() * COLUMNS, 0);
         for one in these {
-            query = bind(query, now, one);
+            bind(&mut arguments, now.clone(), one).map_err(sqlx::Error::Encode)?;
         }
-        query.execute(&mut *connection).await?;
-        placed = rest;
+        sqlx::query_with(statement, arguments).execute(&mut *connection).await?;
     }
     Ok(())
 }
@@ -272,26 +269,26 @@ fn insert_statement(rows: usize) -> String {
     )
 }
 
-fn bind<'q>(query: Query<'q, Sqlite, SqliteArguments>, now: DateTime<Utc>, one: &Placed<'q>) -> Query<'q, Sqlite, SqliteArguments> {
+/// In the order of the statement's columns.
+fn bind(arguments: &mut SqliteArguments, now: Arc<str>, one: &Placed<'_>) -> Result<(), BoxDynError> {
     let event = one.event;
-    query
-        .bind(one.position)
-        .bind(event.id.0)
-        .bind(one.stream.as_str())
-        .bind(one.version)
-        .bind(event.event_type.as_str())
-        .bind(event.schema_version)
-        .bind(event.account.as_deref())
-        .bind(event.organization.as_deref())
-        .bind(event.source)
-        .bind(event.correlation_id)
-        .bind(event.causation_id.map(|id| id.0))
-        .bind(event.occurred_at)
-        .bind(event.received_at)
-        .bind(now)
-        .bind(event.data.as_str())
-        .bind(event.metadata.as_str())
-        .bind(event.payload.as_deref())
+    arguments.add(one.position)?;
+    arguments.add(event.id.0)?;
+    arguments.add(one.stream.as_str())?;
+    arguments.add(one.version)?;
+    arguments.add(event.event_type.as_str())?;
+    arguments.add(event.schema_version)?;
+    arguments.add(event.account.as_deref())?;
+    arguments.add(event.organization.as_deref())?;
+    arguments.add(event.source)?;
+    arguments.add(event.correlation_id)?;
+    arguments.add(event.causation_id.map(|id| id.0))?;
+    arguments.add(event.occurred_at)?;
+    arguments.add(event.received_at)?;
+    arguments.add(now)?;
+    arguments.add(event.data.as_str())?;
+    arguments.add(event.metadata.as_str())?;
+    arguments.add(event.payload.as_deref())
 }
 
 async fn insert_sighting(

@@ -22,10 +22,11 @@ pub struct Checkpoint {
 /// # Errors
 /// Database failures.
 pub async fn checkpoints(readers: &SqlitePool) -> Result<Vec<Checkpoint>, Error> {
-    let rows =
-        sqlx::query("SELECT subscription_name, global_position, updated_at FROM checkpoints ORDER BY subscription_name")
-            .fetch_all(readers)
-            .await?;
+    let rows = sqlx::query(
+        "SELECT subscription_name, global_position, updated_at FROM checkpoints ORDER BY subscription_name",
+    )
+    .fetch_all(readers)
+    .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Checkpoint {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::{Error, migrations};
 
@@ -66,37 +66,41 @@ impl Database {
             return Err(Error::Open { path, source: Arc::new(source) });
         }
         check_folder(&path)?;
+        check_not_emptied(&path)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(create)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            // So that REPLACE, which deletes, meets the trigger that refuses to delete events.
+            .pragma("recursive_triggers", "on")
             .busy_timeout(Duration::from_secs(10))
             .pragma("cache_size", "-16384")
             .pragma("temp_store", "memory")
-            .pragma("wal_autocheckpoint", "4000")
             .pragma("journal_size_limit", "67108864")
             .statement_cache_capacity(256)
             .disable_statement_logging();
 
-        let mut first = options.connect().await.map_err(|source| Error::opening(&path, source))?;
+        let read_only = options.clone().read_only(true).pragma("query_only", "on");
+        let first = if settings.access == Access::ReadOnly { &read_only } else { &options };
+        let mut first = first.connect().await.map_err(|source| Error::opening(&path, source))?;
         if std::fs::metadata(&path).map(|file| file.len()).unwrap_or(0) <= QUICK_CHECK_BYTES {
             quick_check(&mut first, &path).await?;
         }
         let missing = migrations::missing(&mut first, &path).await?;
         match (missing, create) {
             (0, _) => {}
-            (_, true) => migrations::run(&mut first, &path).await?,
+            (missing, true) => migrations::run(&mut first, &path, missing).await?,
             (missing, false) => return Err(Error::Behind { path, missing }),
         }
-        drop(first);
+        first.close().await.map_err(|source| Error::opening(&path, source))?;
 
         let readers = SqlitePoolOptions::new()
             .max_connections(settings.readers)
             .min_connections(0)
             .idle_timeout(Duration::from_secs(600))
-            .connect_with(options.clone().read_only(true).pragma("query_only", "on"))
+            .connect_with(read_only)
             .await
             .map_err(|source| Error::opening(&path, source))?;
         Ok(Database { path: path.into(), options, readers, access: settings.access })
@@ -150,12 +154,14 @@ impl Database {
         Ok(RoleLock { _file: file })
     }
 
-    /// A connection of its own for the one writer of this process.
+    /// Whether it was opened for more than reading.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.access != Access::ReadOnly
+    }
+
+    /// A connection for the one writer of this process and its write-back, which moves pages instead of the commits.
     pub(crate) async fn connect_writer(&self) -> Result<SqliteConnection, Error> {
-        let options = match self.access {
-            Access::ReadOnly => self.options.clone().read_only(true),
-            _ => self.options.clone(),
-        };
+        let options = self.options.clone().pragma("wal_autocheckpoint", "0");
         options.connect().await.map_err(|source| Error::opening(&self.path, source))
     }
 }
@@ -174,6 +180,9 @@ fn path_of(url: &str) -> Result<PathBuf, Error> {
     if path.is_empty() || path == ":memory:" {
         return Err(Error::BadUrl("it names no file; use sqlite:<path>, for instance sqlite:gateledger.db".to_owned()));
     }
+    if path.contains('?') {
+        return Err(Error::BadUrl(format!("{url:?} has parameters, which a file does not take; use sqlite:<path>")));
+    }
     Ok(PathBuf::from(path))
 }
 
@@ -185,6 +194,20 @@ fn check_folder(path: &Path) -> Result<(), Error> {
         Err(source) => Err(source),
     }
     .map_err(|source| Error::Open { path: path.to_owned(), source: Arc::new(source) })
+}
+
+/// An empty file is a new database, unless transactions were committed to it: then something emptied it.
+fn check_not_emptied(path: &Path) -> Result<(), Error> {
+    let mut write_ahead = path.as_os_str().to_owned();
+    write_ahead.push("-wal");
+    let length = |path: &Path| std::fs::metadata(path).ok().map(|file| file.len());
+    match (length(path), length(Path::new(&write_ahead))) {
+        (Some(0), Some(1..)) => Err(Error::Corrupt {
+            path: path.to_owned(),
+            reason: "it is empty, but its write-ahead log is not".to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 async fn quick_check(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {

@@ -37,7 +37,9 @@ pub enum Error {
         reason: String,
     },
     /// The file is damaged or is no database. A person must restore it.
-    #[error("{path} is not a usable database: {reason}; restore it from a backup or move it away to start with an empty log")]
+    #[error(
+        "{path} is not a usable database: {reason}; restore it from a backup or move it away to start with an empty log"
+    )]
     Corrupt {
         /// The database file.
         path: PathBuf,
@@ -45,7 +47,9 @@ pub enum Error {
         reason: String,
     },
     /// The database was written by a newer program. Use that program.
-    #[error("{path} was written by a newer gateledger (migration {version} is unknown to this one); start the newer version")]
+    #[error(
+        "{path} was written by a newer gateledger (migration {version} is unknown to this one); start the newer version"
+    )]
     NewerDatabase {
         /// The database file.
         path: PathBuf,
@@ -61,7 +65,9 @@ pub enum Error {
         missing: usize,
     },
     /// Another process already does this work on this database.
-    #[error("another gateledger process (pid {holder}) is already working on {path}; stop it first, or use its commands")]
+    #[error(
+        "another gateledger process (pid {holder}) is already working on {path}; stop it first, or use its commands"
+    )]
     AlreadyRunning {
         /// The database file.
         path: PathBuf,
@@ -80,6 +86,12 @@ pub enum Error {
         #[source]
         source: Arc<std::io::Error>,
     },
+    /// The database was opened for reading only: a bug in this program.
+    #[error("{path} was opened for reading only")]
+    ReadOnly {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The unit of work panicked; its changes were rolled back.
     #[error("a unit of work panicked and was rolled back")]
     Panicked,
@@ -91,12 +103,20 @@ pub enum Error {
     Database(#[source] Arc<sqlx::Error>),
 }
 
-/// SQLite's primary result codes, <https://www.sqlite.org/rescode.html> (read 2026-11).
+/// SQLite's result codes, <https://www.sqlite.org/rescode.html> (read 2026-11). The low byte is the primary code.
+const SQLITE_BUSY: u32 = 5;
+const SQLITE_LOCKED: u32 = 6;
 const SQLITE_READONLY: u32 = 8;
 const SQLITE_IOERR: u32 = 10;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
+const SQLITE_CANTOPEN: u32 = 14;
+const SQLITE_PROTOCOL: u32 = 15;
 const SQLITE_NOTADB: u32 = 26;
+const SQLITE_IOERR_READ: u32 = SQLITE_IOERR | (1 << 8);
+const SQLITE_IOERR_SHORT_READ: u32 = SQLITE_IOERR | (2 << 8);
+const SQLITE_IOERR_DATA: u32 = SQLITE_IOERR | (32 << 8);
+const SQLITE_IOERR_CORRUPTFS: u32 = SQLITE_IOERR | (33 << 8);
 
 impl Error {
     /// Whether the same call may succeed later without anybody doing anything but freeing resources.
@@ -104,16 +124,23 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Overloaded | Error::StorageFull { .. } => true,
-            Error::Database(source) => primary_code(source).is_none_or(|code| code == 5 || code == 6),
+            Error::Database(source) => match code(source) {
+                Some(code) => matches!(code & 0xff, SQLITE_BUSY | SQLITE_LOCKED | SQLITE_IOERR | SQLITE_PROTOCOL),
+                None => matches!(**source, sqlx::Error::PoolTimedOut | sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed),
+            },
             _ => false,
         }
     }
 
     /// Turns an opening failure into the answer a person can act on.
     pub(crate) fn opening(path: &std::path::Path, source: sqlx::Error) -> Self {
-        match primary_code(&source) {
-            Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
-                Error::Corrupt { path: path.to_owned(), reason: database_message(&source) }
+        let path = path.to_owned();
+        match code(&source) {
+            Some(found) if matches!(found & 0xff, SQLITE_CORRUPT | SQLITE_NOTADB) => {
+                Error::Corrupt { path, reason: database_message(&source) }
+            }
+            Some(found) if is_failed_read(found) || matches!(found & 0xff, SQLITE_CANTOPEN | SQLITE_READONLY) => {
+                Error::Open { path, source: Arc::new(std::io::Error::other(database_message(&source))) }
             }
             _ => Error::from(source),
         }
@@ -122,8 +149,10 @@ impl Error {
 
 impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
-        match primary_code(&source) {
-            Some(SQLITE_FULL | SQLITE_IOERR | SQLITE_READONLY) => {
+        match code(&source) {
+            Some(found)
+                if !is_failed_read(found) && matches!(found & 0xff, SQLITE_FULL | SQLITE_IOERR | SQLITE_READONLY) =>
+            {
                 Error::StorageFull { reason: database_message(&source) }
             }
             _ => Error::Database(Arc::new(source)),
@@ -131,9 +160,14 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-fn primary_code(error: &sqlx::Error) -> Option<u32> {
+/// Input/output errors that say nothing about writing: a failed or short read, a damaged file system.
+fn is_failed_read(code: u32) -> bool {
+    matches!(code, SQLITE_IOERR_READ | SQLITE_IOERR_SHORT_READ | SQLITE_IOERR_DATA | SQLITE_IOERR_CORRUPTFS)
+}
+
+fn code(error: &sqlx::Error) -> Option<u32> {
     let sqlx::Error::Database(database) = error else { return None };
-    database.code()?.parse::<u32>().ok().map(|extended| extended & 0xff)
+    database.code()?.parse().ok()
 }
 
 fn database_message(error: &sqlx::Error) -> String {

@@ -37,11 +37,6 @@ impl EventId {
         }
         EventId(Uuid::new_v5(&NAMESPACE, &name))
     }
-
-    /// Whether the id was made by [`EventId::fresh`], and so cannot have been recorded before.
-    pub(crate) fn is_fresh(self) -> bool {
-        self.0.get_version_num() == 7
-    }
 }
 
 impl fmt::Display for EventId {
@@ -236,7 +231,5 @@ mod tests {
     fn derived_ids_are_equal_for_equal_parts_only() {
         assert_eq!(EventId::derived(&["a", "bc"]), EventId::derived(&["a", "bc"]));
         assert_ne!(EventId::derived(&["a", "bc"]), EventId::derived(&["ab", "c"]));
-        assert!(!EventId::derived(&["a"]).is_fresh());
-        assert!(EventId::fresh().is_fresh());
     }
 }

@@ -24,7 +24,7 @@ mod write_back;
 mod writer;
 
 pub use append::{Append, Appended, EventOutcome, ExpectedVersion};
-pub use checkpoint::{checkpoints, Checkpoint};
+pub use checkpoint::{Checkpoint, checkpoints};
 pub use database::{Access, Database, RoleLock, Settings};
 pub use error::Error;
 pub use event::{EventId, GlobalPosition, NewEvent, RecordedEvent, StreamVersion};
@@ -32,7 +32,7 @@ pub use lease::{forsake_leases, release_lease, take_lease};
 pub use name::{EventType, InvalidName, StreamName};
 pub use read::{Direction, Filter};
 pub use scan::{ScannedEvent, Stretch};
-pub use sighting::{sightings, Sighting};
+pub use sighting::{Sighting, sightings};
 pub use subscription::{Batch, Subscription};
 pub use writer::{Log, Now, UnitOfWork};
 

@@ -15,7 +15,7 @@ macro_rules! migrations {
 }
 
 /// Version, name and text of every migration, oldest first. A test compares the list with the folder.
-const SQLITE: &[(&str, &str, &'static str)] = migrations![
+const SQLITE: &[(&str, &str, &str)] = migrations![
     "20261121000000" "create_events",
     "20261121000100" "create_sightings",
     "20261121000200" "create_checkpoints",
@@ -23,6 +23,7 @@ const SQLITE: &[(&str, &str, &'static str)] = migrations![
     "20261121000400" "create_effects",
     "20261121000500" "create_accounts",
     "20261121000600" "create_gateway",
+    "20261121000700" "create_read_models",
     "20261121000800" "create_transfer_runs",
 ];
 
@@ -37,12 +38,21 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations)
 }
 
-/// Brings the database up to this program.
+/// Brings the database, which lacks `missing` migrations, up to this program.
+///
+/// Several processes may try at the same time: who finds a migration done by another goes on after it.
 ///
 /// # Errors
 /// [`Error::NewerDatabase`] when it is ahead of this program, [`Error::Corrupt`] when an applied migration differs.
-pub(crate) async fn run(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
-    migrator().run_direct(None, connection, false).await.map_err(|source| classify(path, source))
+pub(crate) async fn run(connection: &mut SqliteConnection, path: &Path, mut missing: usize) -> Result<(), Error> {
+    while let Err(source) = migrator().run_direct(None, connection, false).await {
+        let still_missing = self::missing(connection, path).await?;
+        if still_missing >= missing {
+            return Err(classify(path, source));
+        }
+        missing = still_missing;
+    }
+    Ok(())
 }
 
 /// How many migrations the database lacks.
@@ -58,10 +68,8 @@ pub(crate) async fn missing(connection: &mut SqliteConnection, path: &Path) -> R
     if table == 0 {
         return Ok(migrator.iter().count());
     }
-    let applied = connection
-        .list_applied_migrations("_sqlx_migrations")
-        .await
-        .map_err(|source| classify(path, source))?;
+    let applied =
+        connection.list_applied_migrations("_sqlx_migrations").await.map_err(|source| classify(path, source))?;
     let known = |version| migrator.iter().any(|migration| migration.version == version);
     if let Some(newer) = applied.iter().find(|migration| !known(migration.version)) {
         return Err(Error::NewerDatabase { path: path.to_owned(), version: newer.version });

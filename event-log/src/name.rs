@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 /// The ordered events of one thing, named `<category>-<id>`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,17 +26,20 @@ impl StreamName {
 
     /// Joins a category and an id. The category is ours (letters, digits, `_`), the id may come from a provider.
     ///
+    /// A name that would be too long ends in `~` and the SHA-256 of the whole: different ids stay different streams.
+    ///
     /// # Panics
     /// When the category is not a plain word: categories are constants of this program.
     #[must_use]
     pub fn new(category: &str, id: impl fmt::Display) -> Self {
         assert!(is_word(category), "stream category {category:?} must be letters, digits and underscores");
-        let mut name = format!("{category}-{id}");
-        if name.len() > Self::MAX_BYTES {
-            let cut = (0..=Self::MAX_BYTES).rev().find(|&at| name.is_char_boundary(at)).unwrap_or(0);
-            name.truncate(cut);
+        let name = format!("{category}-{id}");
+        if name.len() <= Self::MAX_BYTES {
+            return StreamName(name);
         }
-        StreamName(name)
+        let digest: String = Sha256::digest(&name).iter().map(|byte| format!("{byte:02x}")).collect();
+        let kept = name.floor_char_boundary(Self::MAX_BYTES - digest.len() - 1);
+        StreamName(format!("{}~{digest}", &name[..kept]))
     }
 
     /// Reads a name that was written before.
@@ -163,8 +167,11 @@ mod tests {
     }
 
     #[test]
-    fn overlong_stream_name_is_cut_at_a_character_boundary() {
-        let name = StreamName::new("file", "ü".repeat(600));
-        assert!(name.as_str().len() <= StreamName::MAX_BYTES);
+    fn overlong_stream_names_are_cut_at_a_character_and_stay_different() {
+        let one = StreamName::new("file", format!("{}1", "ü".repeat(600)));
+        let other = StreamName::new("file", format!("{}2", "ü".repeat(600)));
+        assert!(one.as_str().len() <= StreamName::MAX_BYTES);
+        assert_ne!(one, other);
+        assert_eq!(StreamName::parse(one.as_str()).expect("valid"), one);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool};
 use uuid::Uuid;
 
 use crate::{Error, EventId, EventType, GlobalPosition, Log, RecordedEvent, StreamName, StreamVersion};
@@ -201,12 +201,7 @@ pub(crate) async fn window(
 }
 
 pub(crate) async fn last_position(readers: &SqlitePool) -> Result<GlobalPosition, Error> {
-    let mut connection = readers.acquire().await?;
-    last_position_in(&mut connection).await
-}
-
-pub(crate) async fn last_position_in(connection: &mut SqliteConnection) -> Result<GlobalPosition, Error> {
-    let last = sqlx::query_scalar("SELECT coalesce(max(global_position), 0) FROM events").fetch_one(connection).await?;
+    let last = sqlx::query_scalar("SELECT coalesce(max(global_position), 0) FROM events").fetch_one(readers).await?;
     Ok(GlobalPosition(last))
 }
 

@@ -10,12 +10,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::append::{self, Append, Appended};
+use crate::write_back::WriteBack;
 use crate::{Database, Error, GlobalPosition, checkpoint, read};
 
 /// The clock as an argument: gives the current time.
@@ -40,6 +43,8 @@ pub struct Log {
     jobs: mpsc::Sender<Job>,
     head: watch::Receiver<GlobalPosition>,
     now: Now,
+    stop: CancellationToken,
+    stopped: CancellationToken,
 }
 
 impl std::fmt::Debug for Log {
@@ -56,14 +61,27 @@ impl Log {
     /// # Errors
     /// As [`Database::open`].
     pub async fn open(database: Database, queue: usize, now: Now) -> Result<Self, Error> {
-        let connection = database.connect_writer().await?;
         let start = read::last_position(database.readers()).await?;
         let (jobs, waiting) = mpsc::channel(queue.max(1));
         let (head_sender, head) = watch::channel(start);
-        let writer = Writer { database: database.clone(), connection, now: now.clone(), head: head_sender };
-        #[expect(clippy::disallowed_methods, reason = "ends by itself when the last Log is dropped, after finishing its queue")]
-        tokio::spawn(writer.run(waiting));
-        Ok(Log { database, jobs, head, now })
+        let (stop, stopped) = (CancellationToken::new(), CancellationToken::new());
+        let (stopping, ended) = (stop.clone(), stopped.clone().drop_guard());
+        let log = Log { database: database.clone(), jobs, head, now: now.clone(), stop, stopped };
+        if !database.is_writable() {
+            return Ok(log);
+        }
+        let connection = database.connect_writer().await?;
+        let write_back = WriteBack::start(&database).await?;
+        let writer = Writer { database, connection, write_back, now, head: head_sender };
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "ends by itself when the last Log is dropped, after finishing its queue"
+        )]
+        tokio::spawn(async move {
+            writer.run(waiting, stopping).await;
+            drop(ended);
+        });
+        Ok(log)
     }
 
     /// The database under the log.
@@ -84,6 +102,17 @@ impl Log {
         self.head.clone()
     }
 
+    /// Closes the log for writing: what was handed in is finished, later calls get [`Error::Closed`]. Reading goes on.
+    ///
+    /// Returns when everything is committed and stands in the database file. All clones are closed.
+    ///
+    /// # Cancellation
+    /// Dropping the future does not keep the log open.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.stopped.cancelled().await;
+    }
+
     /// Appends and waits until it is durable. Waits for a place in the queue.
     ///
     /// # Errors
@@ -92,6 +121,7 @@ impl Log {
     /// # Cancellation
     /// Dropping the future after it was first polled does not take the append back.
     pub async fn append(&self, append: Append) -> Result<Appended, Error> {
+        self.check_writable()?;
         let (answer, outcome) = oneshot::channel();
         self.jobs.send(Job::Append { append, answer }).await.map_err(|_| Error::Closed)?;
         outcome.await.unwrap_or(Err(Error::Closed))
@@ -105,6 +135,7 @@ impl Log {
     /// # Cancellation
     /// As [`Log::append`].
     pub async fn offer(&self, append: Append) -> Result<Appended, Error> {
+        self.check_writable()?;
         let (answer, outcome) = oneshot::channel();
         self.jobs.try_send(Job::Append { append, answer }).map_err(|full| match full {
             mpsc::error::TrySendError::Full(_) => Error::Overloaded,
@@ -138,6 +169,7 @@ impl Log {
         T: Send + 'static,
         E: From<Error> + Send + 'static,
     {
+        self.check_writable().map_err(E::from)?;
         let (answer, outcome) = oneshot::channel::<Result<T, E>>();
         let (keep, kept) = oneshot::channel::<Result<T, E>>();
         let work: Work = Box::new(move |unit| {
@@ -162,12 +194,20 @@ impl Log {
         self.jobs.send(Job::Unit { work, answer }).await.map_err(|_| E::from(Error::Closed))?;
         outcome.await.unwrap_or_else(|_| Err(E::from(Error::Closed)))
     }
+
+    fn check_writable(&self) -> Result<(), Error> {
+        match self.database.is_writable() {
+            true => Ok(()),
+            false => Err(Error::ReadOnly { path: self.database.path().to_owned() }),
+        }
+    }
 }
 
 /// One unit of work inside a group commit: rows and events that become durable together.
 pub struct UnitOfWork<'c> {
     connection: &'c mut SqliteConnection,
     now: DateTime<Utc>,
+    last: &'c mut GlobalPosition,
 }
 
 impl UnitOfWork<'_> {
@@ -187,8 +227,8 @@ impl UnitOfWork<'_> {
     /// # Errors
     /// [`Error::WrongExpectedVersion`] and database failures; the caller should return them, which rolls the unit back.
     pub async fn append(&mut self, append: Append) -> Result<Appended, Error> {
-        let mut results = append::append_all(self.connection, self.now, &[append]).await?;
-        results.pop().unwrap_or(Err(Error::Closed))
+        let mut results = append::append_all(self.connection, self.now, self.last, &[append]).await?;
+        results.pop().expect("one append has one result")
     }
 
     /// Appends to several streams; the first refusal is returned.
@@ -196,7 +236,15 @@ impl UnitOfWork<'_> {
     /// # Errors
     /// As [`UnitOfWork::append`].
     pub async fn append_all(&mut self, appends: &[Append]) -> Result<Vec<Appended>, Error> {
-        append::append_all(self.connection, self.now, appends).await?.into_iter().collect()
+        append::append_all(self.connection, self.now, self.last, appends).await?.into_iter().collect()
+    }
+
+    /// How far a subscription has finished; 0 where it has not begun.
+    ///
+    /// # Errors
+    /// Database failures.
+    pub async fn checkpoint(&mut self, subscription_name: &str) -> Result<GlobalPosition, Error> {
+        checkpoint::load_in(self.connection, subscription_name).await
     }
 
     /// Remembers how far a subscription has finished, together with what this unit writes.
@@ -211,124 +259,163 @@ impl UnitOfWork<'_> {
 struct Writer {
     database: Database,
     connection: SqliteConnection,
+    write_back: WriteBack,
     now: Now,
     head: watch::Sender<GlobalPosition>,
 }
 
-/// Who waits for what, once the group has run.
+/// The jobs of one transaction, and who waits for what.
+struct Group {
+    now: DateTime<Utc>,
+    last: GlobalPosition,
+    waiters: Vec<Waiter>,
+    /// Why the transaction cannot be committed; the jobs after it are not run.
+    failure: Option<Error>,
+}
+
 enum Waiter {
     Append(oneshot::Sender<Result<Appended, Error>>, Result<Appended, Error>),
     Unit(Answer, Result<(), Error>),
 }
 
 impl Writer {
-    async fn run(mut self, mut waiting: mpsc::Receiver<Job>) {
+    async fn run(mut self, mut waiting: mpsc::Receiver<Job>, stop: CancellationToken) {
         let mut jobs = Vec::with_capacity(LARGEST_GROUP);
-        while waiting.recv_many(&mut jobs, LARGEST_GROUP).await > 0 {
-            let started = Instant::now();
+        loop {
+            next_jobs(&mut waiting, &mut jobs, &stop).await;
+            if jobs.is_empty() {
+                break;
+            }
             let size = jobs.len();
-            let mut waiters = Vec::with_capacity(size);
-            let committed = self.commit(std::mem::take(&mut jobs), &mut waiters).await;
+            let started = Instant::now();
+            let mut group = Group { now: self.now(), last: GlobalPosition(0), waiters: Vec::new(), failure: None };
+            let committed = self.commit(&mut group, jobs.drain(..)).await;
             metrics::histogram!("log_group_size").record(size as f64);
             metrics::histogram!("log_commit_duration_seconds").record(started.elapsed().as_secs_f64());
             if let Err(error) = &committed {
                 metrics::counter!("log_commit_failures_total").increment(1);
                 self.recover(error).await;
             }
-            answer(waiters, &committed.map(|_| ()));
+            answer(group.waiters, &committed);
+            self.write_back.after_commit(&mut self.connection).await;
         }
+        self.write_back.finish(self.connection).await;
     }
 
-    /// Runs the jobs and commits; `waiters` holds one entry per job, whatever happens.
-    async fn commit(&mut self, jobs: Vec<Job>, waiters: &mut Vec<Waiter>) -> Result<(), Error> {
-        let now = truncate((self.now)());
-        let begun = sqlx::query("BEGIN IMMEDIATE").execute(&mut self.connection).await;
-        if let Err(source) = begun {
-            for job in jobs {
-                waiters.push(match job {
-                    Job::Append { answer, .. } => Waiter::Append(answer, Err(Error::Closed)),
-                    Job::Unit { answer, .. } => Waiter::Unit(answer, Ok(())),
-                });
+    /// Runs the jobs and commits; the group then holds one waiter per job, whatever happens.
+    async fn commit(&mut self, group: &mut Group, jobs: impl Iterator<Item = Job>) -> Result<(), Error> {
+        match self.begin().await {
+            Ok(last) => {
+                group.now = self.now();
+                group.last = last;
             }
-            return Err(source.into());
+            Err(error) => group.failure = Some(error),
         }
-        let mut failure = None;
-        let mut group = Vec::new();
+        let mut appends = Vec::new();
+        let mut answers = Vec::new();
         for job in jobs {
             match job {
-                Job::Append { append, answer } => group.push((append, answer)),
+                Job::Append { append, answer } => {
+                    let payloads = append.events.iter().filter_map(|event| event.payload.as_ref());
+                    self.write_back.count(payloads.map(Bytes::len).sum());
+                    appends.push(append);
+                    answers.push(answer);
+                }
                 Job::Unit { work, answer } => {
-                    self.append_group(now, std::mem::take(&mut group), waiters, &mut failure).await;
-                    let done = match failure {
-                        None => self.run_unit(now, work).await,
-                        Some(_) => Ok(Ok(())),
-                    };
-                    match done {
-                        Ok(done) => waiters.push(Waiter::Unit(answer, done)),
-                        Err(error) => {
-                            waiters.push(Waiter::Unit(answer, Err(error.clone())));
-                            failure = Some(error);
-                        }
-                    }
+                    self.write_back.count(0);
+                    self.append(group, std::mem::take(&mut appends), std::mem::take(&mut answers)).await;
+                    let done = self.run_unit(group, work).await;
+                    group.waiters.push(Waiter::Unit(answer, done));
                 }
             }
         }
-        self.append_group(now, group, waiters, &mut failure).await;
-        if let Some(error) = failure {
+        self.append(group, appends, answers).await;
+        if let Some(error) = group.failure.take() {
             return Err(error);
         }
-        let position = read::last_position_in(&mut self.connection).await?;
         sqlx::query("COMMIT").execute(&mut self.connection).await?;
-        self.head.send_if_modified(|head| std::mem::replace(head, position) != position);
+        let last = group.last;
+        self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
         Ok(())
     }
 
-    async fn append_group(
+    /// Takes the write lock, and reads the last position under it.
+    async fn begin(&mut self) -> Result<GlobalPosition, Error> {
+        let last = sqlx::query_scalar("BEGIN IMMEDIATE; SELECT coalesce(max(global_position), 0) FROM events")
+            .fetch_one(&mut self.connection)
+            .await?;
+        Ok(GlobalPosition(last))
+    }
+
+    async fn append(
         &mut self,
-        now: DateTime<Utc>,
-        group: Vec<(Append, oneshot::Sender<Result<Appended, Error>>)>,
-        waiters: &mut Vec<Waiter>,
-        failure: &mut Option<Error>,
+        group: &mut Group,
+        appends: Vec<Append>,
+        answers: Vec<oneshot::Sender<Result<Appended, Error>>>,
     ) {
-        if group.is_empty() {
+        if appends.is_empty() {
             return;
         }
-        let (appends, answers): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        let results = match failure {
-            None => append::append_all(&mut self.connection, now, &appends).await,
+        let results = match &group.failure {
+            None => append::append_all(&mut self.connection, group.now, &mut group.last, &appends).await,
             Some(error) => Err(error.clone()),
         };
         match results {
             Ok(results) => {
-                waiters.extend(answers.into_iter().zip(results).map(|(answer, result)| Waiter::Append(answer, result)));
+                group
+                    .waiters
+                    .extend(answers.into_iter().zip(results).map(|(answer, result)| Waiter::Append(answer, result)));
             }
             Err(error) => {
-                waiters.extend(answers.into_iter().map(|answer| Waiter::Append(answer, Err(error.clone()))));
-                *failure = Some(error);
+                group.waiters.extend(answers.into_iter().map(|answer| Waiter::Append(answer, Err(error.clone()))));
+                group.failure = Some(error);
             }
         }
     }
 
-    /// `Err` breaks the whole group (the savepoint itself failed), `Ok(Err)` only this unit.
-    async fn run_unit(&mut self, now: DateTime<Utc>, work: Work) -> Result<Result<(), Error>, Error> {
-        sqlx::query("SAVEPOINT unit").execute(&mut self.connection).await?;
-        let mut unit = UnitOfWork { connection: &mut self.connection, now };
-        let done = AssertUnwindSafe(work(&mut unit)).catch_unwind().await;
-        if let Ok(Ok(())) = done {
-            sqlx::query("RELEASE unit").execute(&mut self.connection).await?;
-            return Ok(Ok(()));
+    /// Runs one unit between savepoints, so that its failure is its own.
+    async fn run_unit(&mut self, group: &mut Group, work: Work) -> Result<(), Error> {
+        if group.failure.is_some() {
+            return Ok(());
         }
-        // When the disk is full SQLite may have rolled back the whole transaction: then this fails, and so does the group.
-        sqlx::query("ROLLBACK TO unit").execute(&mut self.connection).await?;
-        sqlx::query("RELEASE unit").execute(&mut self.connection).await?;
-        Ok(match done {
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::Panicked),
-        })
+        let before = group.last;
+        if let Err(source) = sqlx::query("SAVEPOINT unit").execute(&mut self.connection).await {
+            group.failure = Some(source.into());
+            return Ok(());
+        }
+        let mut unit = UnitOfWork { connection: &mut self.connection, now: group.now, last: &mut group.last };
+        let done = AssertUnwindSafe(async { work(&mut unit).await }).catch_unwind().await;
+        let end = match done {
+            Ok(Ok(())) => "RELEASE unit",
+            _ => "ROLLBACK TO unit; RELEASE unit",
+        };
+        if let Err(source) = sqlx::query(end).execute(&mut self.connection).await {
+            // The savepoint is gone: SQLite rolls back the whole transaction where it cannot write.
+            group.failure = Some(Error::StorageFull { reason: format!("the transaction was given up ({source})") });
+            return Ok(());
+        }
+        match done {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(())) => {
+                group.last = before;
+                Ok(())
+            }
+            Err(_) => {
+                group.last = before;
+                Err(Error::Panicked)
+            }
+        }
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        truncate((self.now)())
     }
 
     async fn recover(&mut self, error: &Error) {
-        tracing::error!(error = %error, "the log could not commit; nothing of the group was recorded");
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the log could not commit; nothing of the group was recorded"
+        );
         let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
         let alive = tokio::time::timeout(Duration::from_secs(5), self.connection.ping()).await;
         if matches!(alive, Ok(Ok(()))) {
@@ -336,8 +423,29 @@ impl Writer {
         }
         match self.database.connect_writer().await {
             Ok(connection) => self.connection = connection,
-            Err(error) => tracing::error!(error = %error, "the log could not open its database again"),
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the log could not open its database again");
+            }
         }
+    }
+}
+
+/// Waits for jobs; none means the end, by the last [`Log`] dropped or by [`Log::close`].
+async fn next_jobs(waiting: &mut mpsc::Receiver<Job>, jobs: &mut Vec<Job>, stop: &CancellationToken) {
+    let received = tokio::select! {
+        biased;
+        () = stop.cancelled() => 0,
+        received = waiting.recv_many(jobs, LARGEST_GROUP) => received,
+    };
+    if received > 0 {
+        return;
+    }
+    // Whoever has a place in the queue but has not been polled since may keep it: nobody waits for them.
+    waiting.close();
+    while jobs.len() < LARGEST_GROUP
+        && let Ok(job) = waiting.try_recv()
+    {
+        jobs.push(job);
     }
 }
 
