@@ -361,7 +361,7 @@ async fn append(
         expires_at,
         reason,
     };
-    let event = NewEvent::new(event_type, "registrar", &data).of(&target.account, &target.organization);
+    let event = NewEvent::new(event_type, "fetch", &data).of(&target.account, &target.organization);
     unit.append(Append::new(registration::stream(&target.account, module), vec![event])).await?;
     Ok(())
 }

@@ -1,0 +1,388 @@
+//! A simulated provider, a database, and the roles between them, on clocks that a test can move together.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use accounts::Accounts;
+use bytes::Bytes;
+use catalogue::delivery;
+use chrono::{DateTime, TimeDelta, Utc};
+use event_log::{Access, Append, Database, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
+use gateway::intake::settings::Settings;
+use gateway::intake::{Intake, run_poller, run_registrar};
+use gateway::registrar::{RegistrationView, registrations};
+use providers::zoho::Client;
+use providers::zoho::crm::{ApiName, RecordId, UpdateOptions};
+use serde_json::{Value, json};
+use service::clock::{Clock, SharedClock, SystemClock, as_function};
+use service::config::{Config, LoadOptions};
+use simulator::{Control, Fault, FaultRule};
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// How long a condition may take to come true.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// The system's time, moved forward by the test.
+#[derive(Debug, Default)]
+struct MovedClock {
+    offset_ms: AtomicI64,
+}
+
+impl Clock for MovedClock {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::Relaxed))
+    }
+}
+
+/// What a test wants to differ from the usual.
+pub(crate) struct Plan {
+    pub(crate) records: Vec<(&'static str, Value)>,
+    /// Text of the configuration after the accounts.
+    pub(crate) transfers: String,
+    pub(crate) public_url: bool,
+}
+
+/// A transfer over `Contacts` that polls once a day.
+pub(crate) fn transfer(name: &str, account: &str, folder_field: &str) -> String {
+    format!(
+        "[transfers.{name}]\ncrm = \"{account}\"\nsource = \"org-b\"\ndestination = \"org-a\"\nmodule = \"Contacts\"\n\
+         checkbox_field = \"Transfer_Complete\"\nfolder_field = \"{folder_field}\"\nsource_team_folder_id = \"team\"\n\
+         destination_folder_id = \"dest\"\ninterval_seconds = 86400\n"
+    )
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Plan { records: Vec::new(), transfers: transfer("contacts", "org-a", "Source_Folder_Name"), public_url: true }
+    }
+}
+
+/// A pending record that names a folder.
+pub(crate) fn pending(folder: &str) -> Value {
+    json!({"Last_Name": "N", "Transfer_Complete": false, "Source_Folder_Name": folder})
+}
+
+/// The world of one test.
+pub(crate) struct Stage {
+    _folder: TempDir,
+    simulator: simulator::Simulator,
+    clock: Arc<MovedClock>,
+    pub(crate) config: Config,
+    pub(crate) log: Log,
+    pub(crate) accounts: Accounts,
+    pub(crate) settings: Settings,
+    running: Option<Running>,
+}
+
+struct Running {
+    stop: CancellationToken,
+    tasks: JoinSet<()>,
+}
+
+/// Which roles run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Roles {
+    Poller,
+    Registrar,
+    /// Both, and the server that receives webhooks.
+    All,
+}
+
+impl Stage {
+    pub(crate) async fn new(plan: Plan) -> Self {
+        let records: Vec<Value> = plan.records.iter().map(|(id, fields)| json!({"id": id, "fields": fields})).collect();
+        let module = |records: &[Value]| {
+            json!({"name": "Contacts", "records": records, "fields": [
+                {"name": "Last_Name", "type": "text"},
+                {"name": "Transfer_Complete", "type": "boolean"},
+                {"name": "Source_Folder_Name", "type": "text"},
+            ]})
+        };
+        let organization = |name: &str, records: &[Value]| {
+            json!({"name": name, "modules": [module(records)], "clients": [
+                {"id": format!("client-{name}"), "secret": "secret", "refresh_token": format!("refresh-{name}")},
+            ]})
+        };
+        let seed = json!({"seed": 7, "organizations": [organization("org-a", &records), organization("org-b", &[])]});
+        let seed: simulator::Seed = serde_json::from_value(seed).unwrap();
+        let simulator = simulator::start(&seed, simulator::Options::default()).unwrap();
+
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path(), simulator.base_url(), &plan);
+        let clock = Arc::new(MovedClock::default());
+        let (log, accounts) = open(&config, clock.clone()).await;
+        let mut settings = Settings::from_config(&config).unwrap();
+        settings.missed_after = Duration::from_millis(500);
+        Stage { _folder: folder, simulator, clock, config, log, accounts, settings, running: None }
+    }
+
+    /// Starts the roles.
+    pub(crate) async fn start(&mut self, roles: Roles) {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let intake = self.intake();
+        if roles != Roles::Registrar {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            tasks.spawn(async move { run_poller(intake, stop).await.unwrap() });
+        }
+        if roles != Roles::Poller {
+            let (intake, stop) = (intake.clone(), stop.clone());
+            tasks.spawn(async move { run_registrar(intake, stop).await.unwrap() });
+        }
+        if roles == Roles::All {
+            let about = gateway::server::About::default();
+            let render = Arc::new(String::new);
+            let server = gateway::server::Http::bind(&self.config, self.log.clone(), about, render, stop.clone());
+            let server = server.unwrap();
+            tasks.spawn(async move { server.run().await.unwrap() });
+        }
+        let (accounts, probing) = (self.accounts.clone(), stop.clone());
+        tasks.spawn(async move { accounts.run_consent_probe(probing).await });
+        self.running = Some(Running { stop, tasks });
+    }
+
+    /// Stops the roles and waits until they have ended.
+    pub(crate) async fn stop(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        running.stop.cancel();
+        let ended = async {
+            while let Some(ended) = running.tasks.join_next().await {
+                ended.unwrap()
+            }
+        };
+        tokio::time::timeout(DEADLINE, ended).await.expect("the roles stop when they are asked to");
+    }
+
+    /// Drops everything in the process and opens the same database again, as after a crash.
+    pub(crate) async fn crash(&mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.tasks.abort_all();
+            while running.tasks.join_next().await.is_some() {}
+        }
+        (self.log, self.accounts) = open(&self.config, self.clock.clone()).await;
+    }
+
+    pub(crate) fn intake(&self) -> Arc<Intake> {
+        let names = self
+            .accounts
+            .names()
+            .filter_map(|name| self.accounts.zoho(name).map(|client| (name.to_owned(), client.clone())));
+        let (log, settings) = (self.log.clone(), self.settings.clone());
+        Arc::new(Intake::new(log, settings, names.collect(), self.accounts.changes(), "test").unwrap())
+    }
+
+    pub(crate) fn client(&self, account: &str) -> &Client {
+        self.accounts.zoho(account).unwrap()
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// Moves the provider's clock and ours forward, by whole seconds.
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.control().advance(by.to_std().unwrap());
+        self.clock.offset_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+    }
+
+    /// The simulator's own levers.
+    pub(crate) fn control(&self) -> Control {
+        self.simulator.control()
+    }
+
+    /// Lets so many calls of a route fail, after so many that pass.
+    pub(crate) fn fault(&self, route: &str, fault: Fault, times: u64, skip: u64) {
+        self.control().add_fault(FaultRule::once(route, fault).times(times).skipping(skip)).unwrap();
+    }
+
+    /// How often a route was called and answered.
+    pub(crate) fn calls(&self, route: &str) -> u64 {
+        self.control().counts().requests(route)
+    }
+
+    /// Waits until faults have met so many requests, also such as never end.
+    pub(crate) async fn until_met(&self, count: u64) {
+        self.until("a fault to happen", async || {
+            let met: u64 = self.control().faults().iter().map(|fault| fault.fired).sum();
+            (met >= count).then_some(())
+        })
+        .await;
+    }
+
+    /// Changes a record in the CRM, which notifies whoever watches. Returns the record's new modification time.
+    pub(crate) async fn change(&self, account: &str, id: &str, fields: Value) -> Option<DateTime<Utc>> {
+        let fields = fields.as_object().unwrap().clone();
+        let id: RecordId = id.parse().unwrap();
+        let crm = self.client(account).crm();
+        crm.update(&contacts(), &id, fields, UpdateOptions::default()).await.unwrap().modified_time
+    }
+
+    /// Puts a notification into the log as the gateway would have received it.
+    pub(crate) async fn deliver(&self, account: &str, body: &str) -> RecordedEvent {
+        let data = delivery::Received {
+            verify: "zoho-crm".to_owned(),
+            delivery_id: None,
+            registration_id: None,
+            json: true,
+            flagged: false,
+            size_bytes: body.len() as u64,
+        };
+        let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of(account, "acme");
+        event.received_at = Some(self.log.now());
+        event.payload = Some(Bytes::copy_from_slice(body.as_bytes()));
+        let id = event.id;
+        self.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
+        self.log.event(id).await.unwrap().unwrap()
+    }
+
+    /// A notification in the documented shape.
+    pub(crate) async fn notify(&self, account: &str, operation: &str, ids: &[&str]) -> RecordedEvent {
+        let body = json!({"module": "Contacts", "operation": operation, "ids": ids, "token": "t", "channel_id": "1"});
+        self.deliver(account, &body.to_string()).await
+    }
+
+    /// All events of a type, oldest first.
+    pub(crate) async fn events(&self, event_type: &str) -> Vec<RecordedEvent> {
+        let filter = Filter { event_types: vec![event_type.to_owned()], ..Filter::default() };
+        self.log.list(&filter, GlobalPosition(0), Direction::Forward, 10_000).await.unwrap()
+    }
+
+    /// Waits until there are so many events of a type.
+    pub(crate) async fn until_events(&self, event_type: &str, count: usize) -> Vec<RecordedEvent> {
+        self.until(&format!("{count} of {event_type}"), async || {
+            let events = self.events(event_type).await;
+            (events.len() >= count).then_some(events)
+        })
+        .await
+    }
+
+    /// Waits until a look gives something.
+    pub(crate) async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+        let found = async {
+            loop {
+                if let Some(found) = look().await {
+                    return found;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        match tokio::time::timeout(DEADLINE, found).await {
+            Ok(found) => found,
+            Err(_) => panic!("waited in vain for {what}"),
+        }
+    }
+
+    /// The folder of each record by the last fact about it.
+    pub(crate) async fn known_folders(&self) -> BTreeMap<String, Value> {
+        let facts = self.events("crm_record.changed").await;
+        let folder = |data: &catalogue::crm::Changed| data.fields.get("Source_Folder_Name").cloned();
+        let mut latest: BTreeMap<String, (Option<DateTime<Utc>>, Value)> = BTreeMap::new();
+        for fact in facts {
+            let data: catalogue::crm::Changed = fact.decode().unwrap();
+            let value = folder(&data).unwrap_or_default();
+            let known = latest.entry(data.record_id).or_insert((None, Value::Null));
+            if data.modified_time >= known.0 {
+                *known = (data.modified_time, value);
+            }
+        }
+        latest.into_iter().map(|(id, (_, value))| (id, value)).collect()
+    }
+
+    /// What the provider says it has.
+    pub(crate) async fn channels(&self) -> Vec<String> {
+        let channels = self.client("org-a").crm().watch_list(None, Some(&contacts())).await.unwrap();
+        channels.into_iter().map(|channel| channel.channel_id).collect()
+    }
+
+    pub(crate) async fn registrations(&self) -> Vec<RegistrationView> {
+        registrations(self.log.database().readers(), &self.settings, self.now()).await.unwrap()
+    }
+
+    /// Waits until a registration is live, and returns its id.
+    pub(crate) async fn until_registered(&self) -> String {
+        self.until("a live registration", async || {
+            let live = self.registrations().await.into_iter().find(|view| view.state == "active");
+            live.and_then(|view| view.registration_id)
+        })
+        .await
+    }
+
+    /// One column of the schedule's row, as text.
+    pub(crate) async fn schedule(&self, name: &str, column: &'static str) -> Option<String> {
+        let statement = match column {
+            "last_outcome" => "SELECT last_outcome FROM schedules WHERE schedule_name = $1",
+            "last_error" => "SELECT last_error FROM schedules WHERE schedule_name = $1",
+            "next_run_at" => "SELECT next_run_at FROM schedules WHERE schedule_name = $1",
+            other => panic!("no statement for {other}"),
+        };
+        let name = format!("crm-pending:{name}");
+        sqlx::query_scalar(statement).bind(name).fetch_optional(self.log.database().readers()).await.unwrap().flatten()
+    }
+
+    pub(crate) async fn until_outcome(&self, transfer: &str, outcome: &str) {
+        self.until(&format!("outcome {outcome}"), async || {
+            let last = self.schedule(transfer, "last_outcome").await;
+            (last.as_deref() == Some(outcome)).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until a registration is live and the polls that it and the start asked for are done.
+    pub(crate) async fn until_quiet(&self) -> String {
+        let id = self.until_registered().await;
+        self.until("the first polls", async || {
+            let statement = "SELECT EXISTS (SELECT 1 FROM schedules WHERE schedule_name = 'crm-pending:contacts' \
+                 AND last_outcome = 'completed' AND wanted_trigger IS NULL AND next_run_at > $1)";
+            let quiet: bool =
+                sqlx::query_scalar(statement).bind(self.now()).fetch_one(self.log.database().readers()).await.unwrap();
+            quiet.then_some(())
+        })
+        .await;
+        id
+    }
+}
+
+pub(crate) fn contacts() -> ApiName {
+    "Contacts".parse().unwrap()
+}
+
+fn config(folder: &std::path::Path, base: &str, plan: &Plan) -> Config {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let public_url =
+        if plan.public_url { format!("public_url = \"http://127.0.0.1:{port}\"\n") } else { String::new() };
+    let account = |name: &str| {
+        format!(
+            "[accounts.{name}]\nprovider = \"zoho\"\norganization = \"acme\"\nclient_id = \"client-{name}\"\n\
+             client_secret = \"secret\"\nrefresh_token = \"refresh-{name}\"\nconsent_probe_seconds = 1\n\
+             [accounts.{name}.endpoints]\naccounts = \"{base}/accounts\"\napi = \"{base}/api\"\n\
+             workdrive = \"{base}/workdrive\"\ndownload = \"{base}/download\"\nupload = \"{base}/upload\"\n\
+             [accounts.{name}.webhook]\nverify = \"zoho-crm\"\n"
+        )
+    };
+    let text = format!(
+        "[store]\nurl = \"sqlite:{}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\nworkers = 1\n{public_url}\
+         [registrar]\ncheck_seconds = 1\n{}{}{}",
+        folder.join("gateledger.db").display(),
+        account("org-a"),
+        account("org-b"),
+        plan.transfers,
+    );
+    let file = folder.join("gateledger.toml");
+    std::fs::write(&file, text).unwrap();
+    let options =
+        LoadOptions { file: Some(file), environment: BTreeMap::new(), dotenv: None, working_dir: folder.to_owned() };
+    Config::load(options).unwrap()
+}
+
+async fn open(config: &Config, clock: SharedClock) -> (Log, Accounts) {
+    let settings = event_log::Settings::new(config.store.url.clone(), Access::CreateAndMigrate);
+    let database = Database::open(&settings).await.unwrap();
+    let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
+    let accounts = Accounts::open(config, log.clone(), clock).await.unwrap();
+    (log, accounts)
+}
