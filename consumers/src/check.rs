@@ -6,9 +6,9 @@ use event_log::sqlx;
 use event_log::{EventType, RecordedEvent, UnitOfWork};
 
 use crate::Error;
-use crate::crm_update::checked;
-use crate::ledger::{Kind, Planned, plan};
-use crate::transfer::decide::{last_change, request, wanted_folder};
+use crate::ledger::{Kind, Planned, plan, start_over};
+use crate::transfer::completion::set_state;
+use crate::transfer::decide::{Cause, last_change, request, standing, wanted_folder};
 use crate::transfer::request::UpdateRecord;
 use crate::transfer::settings::Transfers;
 
@@ -22,17 +22,35 @@ pub const FOLLOWS: [EventType; 1] = [COMPLETED];
 pub async fn decide(unit: &mut UnitOfWork<'_>, transfers: &Transfers, event: &RecordedEvent) -> Result<(), Error> {
     let completed: Completed = event.decode()?;
     let Ok(settings) = transfers.get(&completed.transfer) else { return Ok(()) };
+    let standing = standing(unit.connection(), &settings.name, &completed.record_id).await?;
+    if standing.is_none_or(|now| now.run != completed.run) {
+        // A file of an earlier run was sent on its way again; the record's present run decides about its checkbox.
+        return Ok(());
+    }
     let latest = last_change(unit.connection(), settings, &completed.record_id).await?;
     let wanted = latest.as_ref().and_then(|changed| wanted_folder(settings, changed));
     if let Some(folder) = wanted.filter(|folder| *folder != completed.folder_name) {
         // The record was pointed at another folder while its old one was being copied.
         let folder = folder.to_owned();
-        return request(unit, settings, event, &completed.record_id, &folder, completed.run + 1, "changed").await;
+        return request(
+            unit,
+            settings,
+            Cause::from(event),
+            &completed.record_id,
+            &folder,
+            completed.run + 1,
+            "changed",
+        )
+        .await;
     }
     if !completed.check {
         return Ok(());
     }
-    let update = UpdateRecord { transfer: settings.name.clone(), record_id: completed.record_id.clone() };
+    let update = UpdateRecord {
+        transfer: settings.name.clone(),
+        record_id: completed.record_id.clone(),
+        folder_name: Some(completed.folder_name.clone()),
+    };
     let key = format!("crm_record.update:{}:{}:{}", settings.name, completed.record_id, completed.run);
     let planned = Planned {
         key: key.clone(),
@@ -55,9 +73,11 @@ pub async fn decide(unit: &mut UnitOfWork<'_>, transfers: &Transfers, event: &Re
         .bind(&key)
         .fetch_one(unit.connection())
         .await?;
+    // A file that was sent on its way again has completed the run once more: its record is checked already, or the
+    // check had been given up and gets another chance.
     if done {
-        // A file that was sent on its way again completed a run whose record is checked already.
-        checked(unit, &update, completed.run, None).await?;
+        return set_state(unit, &settings.name, &completed.record_id, completed.run, "checked").await;
     }
+    start_over(unit.connection(), now, &key).await?;
     Ok(())
 }

@@ -10,6 +10,8 @@ use providers::zoho::Client;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::pause::Pauses;
+use crate::running::Running;
 use crate::transfer::listing::Listings;
 use crate::transfer::settings::Transfers;
 use crate::trouble::Patience;
@@ -31,6 +33,8 @@ pub struct Context {
     /// This process, in leases.
     pub leased_by: String,
     pub(crate) listings: Listings,
+    pub(crate) pauses: Pauses,
+    pub(crate) running: Running,
     planned: watch::Sender<u64>,
 }
 
@@ -40,7 +44,17 @@ impl Context {
     pub fn new(log: Log, accounts: Accounts, transfers: Transfers, settle_after: Duration) -> Arc<Self> {
         let leased_by = format!("{}:{}", std::process::id(), uuid::Uuid::now_v7().simple());
         let (planned, _) = watch::channel(0);
-        Arc::new(Context { log, accounts, transfers, settle_after, leased_by, listings: Listings::default(), planned })
+        Arc::new(Context {
+            log,
+            accounts,
+            transfers,
+            settle_after,
+            leased_by,
+            listings: Listings::default(),
+            pauses: Pauses::default(),
+            running: Running::default(),
+            planned,
+        })
     }
 
     /// The current time.

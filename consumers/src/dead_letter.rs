@@ -2,13 +2,14 @@
 
 use catalogue::effect::{REDRIVEN, Redriven};
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, Row, SqlitePool};
 use event_log::sqlx::sqlite::SqliteRow;
+use event_log::sqlx::{self, Row, SqlitePool};
 use event_log::{Append, Log, NewEvent, StreamName, UnitOfWork};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
+use crate::ledger::start_over;
 
 /// Parked work.
 #[derive(Debug, Clone, Serialize)]
@@ -113,13 +114,7 @@ async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<()
         .bind(dead_letter_id)
         .execute(unit.connection())
         .await?;
-    sqlx::query(
-        "UPDATE effects SET status = 'planned', attempt = 0, not_before = $1, finished_at = NULL WHERE effect_key = $2",
-    )
-    .bind(now)
-    .bind(&letter.effect_key)
-    .execute(unit.connection())
-    .await?;
+    start_over(unit.connection(), now, &letter.effect_key).await?;
     let data = Redriven { effect_key: letter.effect_key.clone(), kind: letter.kind, dead_letter_id };
     let event = NewEvent::new(REDRIVEN, "operator", &data)
         .in_story(letter.correlation_id, None)

@@ -20,6 +20,10 @@ pub(crate) type Decide = for<'a, 'c> fn(
 
 /// Positions read at a time: small enough that one decision waits for few others.
 const WINDOW: u32 = 500;
+/// Decisions in one unit of work.
+const DECISIONS: usize = 200;
+/// An event of a poll names many records: so much of it counts as one more decision.
+const BYTES_OF_A_DECISION: usize = 256;
 /// A checkpoint that only moves over foreign events is saved this often, in positions.
 const SAVE_EVERY: i64 = 5_000;
 /// Pause after the log could not read or write.
@@ -51,19 +55,55 @@ pub(crate) async fn follow(
             continue;
         }
         saved = batch.last.0;
-        handle(&context, name, Arc::new(batch), decide, &stop).await;
+        for part in parts(batch) {
+            if !handle(&context, name, Arc::new(part), decide, &stop).await {
+                return Ok(());
+            }
+        }
     }
     Ok(())
 }
 
-async fn handle(context: &Arc<Context>, name: &'static str, batch: Arc<Batch>, decide: Decide, stop: &CancellationToken) {
+/// Stretches that are decided in one unit of work: other writers wait for each.
+fn parts(batch: Batch) -> Vec<Batch> {
+    let mut parts: Vec<Batch> = Vec::new();
+    let mut weight = 0;
+    for event in batch.events {
+        let last = event.global_position;
+        weight += 1 + event.data.len() / BYTES_OF_A_DECISION;
+        match parts.last_mut() {
+            Some(part) if weight <= DECISIONS => {
+                part.events.push(event);
+                part.last = last;
+            }
+            _ => {
+                weight = 1 + event.data.len() / BYTES_OF_A_DECISION;
+                parts.push(Batch { events: vec![event], last });
+            }
+        }
+    }
+    match parts.last_mut() {
+        Some(part) => part.last = batch.last,
+        None => parts.push(Batch { events: Vec::new(), last: batch.last }),
+    }
+    parts
+}
+
+/// Decides until it is written; `false` when it was stopped before.
+async fn handle(
+    context: &Arc<Context>,
+    name: &'static str,
+    batch: Arc<Batch>,
+    decide: Decide,
+    stop: &CancellationToken,
+) -> bool {
     let mut skip = Vec::new();
     loop {
         let Err((error, at)) = decide_batch(context, name, batch.clone(), decide, skip.clone()).await else {
             if !batch.events.is_empty() {
                 context.work_was_planned();
             }
-            return;
+            return true;
         };
         match at {
             Some(at) if !error.is_retryable() => {
@@ -75,7 +115,7 @@ async fn handle(context: &Arc<Context>, name: &'static str, batch: Arc<Batch>, d
                 );
                 skip.push(at);
             }
-            _ if stop.is_cancelled() => return,
+            _ if stop.is_cancelled() => return false,
             _ => {
                 tracing::warn!(error = %error, subscription.name = name, "decisions could not be written yet");
                 tokio::time::sleep(AGAIN).await;

@@ -35,7 +35,7 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
     let effects = summary(readers).await?;
     let row = sqlx::query(
         "SELECT (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
-           AND (error_code IN ('needs_consent', 'bad_client', 'licence') \
+           AND (error_code IN ('needs_consent', 'bad_client', 'licence') AND not_before > $1 \
              OR account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
              OR source_account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent'))) AS waiting, \
          EXISTS (SELECT 1 FROM events WHERE event_type IN ('crm_record.changed', 'poll.completed') AND global_position > \
@@ -43,6 +43,7 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
          OR EXISTS (SELECT 1 FROM events WHERE event_type = 'transfer.completed' AND global_position > \
            coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'crm-update'), 0)) AS undecided",
     )
+    .bind(log.now())
     .fetch_one(readers)
     .await?;
     let waiting: i64 = row.try_get("waiting")?;

@@ -21,10 +21,10 @@ use uuid::Uuid;
 
 use crate::Error;
 
-pub use claim::{claim, next_due};
+pub use claim::{Claim, claim, next_due};
 pub use finish::finish;
 pub(crate) use finish::tell;
-pub use plan::{Done, Planned, done, plan};
+pub use plan::{Done, Planned, done, plan, start_over};
 pub use recover::{park, recover_all, recover_expired, renew};
 pub use summary::{Summary, has_open, summary};
 
@@ -53,10 +53,18 @@ impl Kind {
         }
     }
 
+    /// Every kind that this program knows.
+    pub const ALL: [Kind; 4] = [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord];
+
     fn parse(text: &str) -> Option<Self> {
-        [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord]
-            .into_iter()
-            .find(|kind| kind.as_str() == text)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Whether its unknown outcome is found out without writing. The others look before they write each time, so doing
+    /// them again settles them.
+    #[must_use]
+    pub fn is_settled_by_reading(self) -> bool {
+        matches!(self, Kind::CopyFile | Kind::UpdateRecord)
     }
 
     /// Which slots it takes.
@@ -108,13 +116,15 @@ pub struct Effect {
     pub run: i64,
     /// The account it changes.
     pub account: String,
+    /// The account it reads from, where that is another one.
+    pub source_account: Option<String>,
     /// The organisation that owns it.
     pub organization: String,
     /// Attempts that have failed so far. A crash is not a failed attempt.
     pub attempt: i64,
     /// Its outcome is unknown: settle it before doing it.
     pub unknown: bool,
-    /// When the attempt before this one started.
+    /// When it was last really started, not only settled. Survives being given up and sent on its way again.
     pub last_started_at: Option<DateTime<Utc>>,
     /// What exactly to do, as JSON.
     pub request: String,
@@ -127,6 +137,12 @@ pub struct Effect {
 }
 
 impl Effect {
+    /// Whether it was started before, so that something of it may be there already.
+    #[must_use]
+    pub fn was_tried(&self) -> bool {
+        self.unknown || self.attempt > 0 || self.last_started_at.is_some()
+    }
+
     /// Reads the request into its type.
     ///
     /// # Errors
@@ -136,6 +152,9 @@ impl Effect {
             .map_err(|source| Error::Undecodable { effect_key: self.key.clone(), source })
     }
 }
+
+/// Code of an effect that was given up before its outcome was known: whoever starts it over must settle it first.
+pub const UNSETTLED: &str = "unsettled";
 
 /// How an attempt ended.
 #[derive(Debug)]
@@ -229,6 +248,7 @@ fn effect(row: &SqliteRow) -> Result<Effect, Error> {
         key,
         run: row.try_get("run")?,
         account: row.try_get("account")?,
+        source_account: row.try_get("source_account")?,
         organization: row.try_get("organization")?,
         attempt: row.try_get("attempt")?,
         unknown: status == "unknown",

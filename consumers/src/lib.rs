@@ -12,7 +12,9 @@ mod error;
 mod follow;
 pub mod idle;
 pub mod ledger;
+pub mod pause;
 mod runner;
+mod running;
 mod spool;
 pub mod transfer;
 pub mod trouble;
@@ -67,7 +69,7 @@ pub async fn run(
         }
     }
     let hearts = CancellationToken::new();
-    let heart = heartbeat(context.clone(), alone, hearts.clone());
+    let heart = heartbeat(context.clone(), hearts.clone());
     let mut heart = std::pin::pin!(heart);
     let mut result = Ok(());
     loop {
@@ -118,7 +120,7 @@ async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
             Box::pin(async move {
                 match alone {
                     true => ledger::recover_all(unit, settle_after).await,
-                    false => ledger::recover_expired(unit).await,
+                    false => ledger::recover_expired(unit, settle_after).await,
                 }
             })
         })
@@ -132,35 +134,41 @@ async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prolongs our leases, and takes over what others have left behind.
-async fn heartbeat(context: Arc<Context>, alone: bool, stop: CancellationToken) {
+/// Prolongs the leases of what is running, and takes over what nobody works on any more.
+async fn heartbeat(context: Arc<Context>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LEASE / 3);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     ticks.tick().await;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let leased_by = context.leased_by.clone();
+        let (leased_by, running, settle_after) =
+            (context.leased_by.clone(), context.running.keys(), context.settle_after);
         let renewed = context
             .log
             .write::<_, Error, _>(move |unit| {
                 Box::pin(async move {
-                    ledger::renew(unit, &leased_by, LEASE).await?;
-                    if !alone {
-                        ledger::recover_expired(unit).await?;
-                    }
-                    Ok(())
+                    ledger::renew(unit, &leased_by, &running, LEASE).await?;
+                    ledger::recover_expired(unit, settle_after).await
                 })
             })
             .await;
-        if let Err(error) = renewed {
-            tracing::warn!(error = %error, "leases could not be prolonged");
+        match renewed {
+            Ok(0) => {}
+            Ok(found) => {
+                tracing::warn!(
+                    effects = found,
+                    "nobody works on some started effects any more; their outcome is settled"
+                );
+            }
+            Err(error) => tracing::warn!(error = %error, "leases could not be prolonged"),
         }
     }
 }
 
 async fn park(context: &Context) {
-    let leased_by = context.leased_by.clone();
-    let parking =
-        context.log.write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by).await }));
+    let (leased_by, settle_after) = (context.leased_by.clone(), context.settle_after);
+    let parking = context
+        .log
+        .write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by, settle_after).await }));
     match tokio::time::timeout(Duration::from_secs(5), parking).await {
         Ok(Ok(0)) => {}
         Ok(Ok(parked)) => tracing::warn!(

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::{Context, LEASE};
 use crate::ledger::{self, Claim, Effect, Kind, Lane, Verdict};
 use crate::pause::{Paused, Product};
-use crate::transfer::{completion, file, folder, locate, request};
+use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
 use crate::{Error, crm_update};
 
@@ -277,8 +277,7 @@ async fn follow_up(
         return Ok(());
     }
     if effect.kind == Kind::UpdateRecord {
-        let update: request::UpdateRecord = effect.request()?;
-        return crm_update::settle_standing(unit, &update, effect.run, verdict).await;
+        return crm_update::settle_standing(unit, context, effect, verdict).await;
     }
     let Some(owner) = owner_of(effect) else { return Ok(()) };
     let Ok(settings) = context.transfers.get(&owner.transfer) else { return Ok(()) };
@@ -325,7 +324,9 @@ fn log_verdict(effect: &Effect, verdict: &Verdict) {
             code,
             "effect {kind} has an unknown outcome, which is settled by reading back: {error}"
         ),
-        Verdict::Failed { code, dead_letter: false, .. } => tracing::debug!(effect.key = key, code, "effect {kind} found nothing to do"),
+        Verdict::Failed { code, dead_letter: false, .. } => {
+            tracing::debug!(effect.key = key, code, "effect {kind} found nothing to do")
+        }
         Verdict::Failed { code, error, .. } => {
             tracing::error!(effect.key = key, code, "effect {kind} is given up: {error}")
         }

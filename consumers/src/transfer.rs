@@ -3,6 +3,7 @@
 //! `decide` turns facts into requests; `locate`, `folder` and `file` are the effects; `settle` finds out what became of
 //! an upload whose answer was lost; `completion` ends a run when its last effect is finished.
 
+pub(crate) mod children;
 pub mod completion;
 pub mod decide;
 pub mod dry_run;

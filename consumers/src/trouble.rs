@@ -6,15 +6,21 @@ use chrono::{DateTime, Utc};
 use providers::error::{Error as Refusal, Outcome};
 
 use crate::Error;
-use crate::ledger::{Effect, Verdict};
+use crate::ledger::{Effect, Kind, UNSETTLED, Verdict};
 
 /// Why an attempt has no result.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
-    /// The provider refused, or the way to it failed.
+    /// The changed account refused a write, or the way to it failed.
     #[error(transparent)]
     Provider(#[from] Refusal),
-    /// Our own machinery failed.
+    /// The changed account refused a read: nothing was written by it.
+    #[error(transparent)]
+    Read(Refusal),
+    /// The account that is read from refused: nothing was written.
+    #[error(transparent)]
+    Source(Refusal),
+    /// Our own machinery failed before anything was written.
     #[error(transparent)]
     Ours(#[from] Error),
     /// The call succeeded and its result is wrong; trying again may help.
@@ -48,50 +54,101 @@ pub struct Patience {
 
 /// Longest pause between attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Pause before work of a stopped account is looked at again; claims leave it alone meanwhile.
-const STOPPED_ACCOUNT: Duration = Duration::from_secs(5);
+/// Pause before work of a stopped account is looked at again.
+pub(crate) const STOPPED_ACCOUNT: Duration = Duration::from_secs(5);
+/// Pause after our own database or token store failed.
+const OURS: Duration = Duration::from_secs(1);
+/// Shortest wait, whatever a provider says: nothing may spin.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
+/// Further attempts for an effect that has to be settled: giving up leaves a question for a person.
+const SETTLING_ATTEMPTS: i64 = 7;
 
 impl Trouble {
     /// Stable code.
     #[must_use]
-    pub fn code(&self) -> String {
+    pub fn code(&self) -> &'static str {
         match self {
-            Trouble::Provider(refusal) => refusal.code().to_owned(),
-            Trouble::Ours(_) => "internal".to_owned(),
-            Trouble::Wrong { code, .. } | Trouble::Hopeless { code, .. } => (*code).to_owned(),
+            Trouble::Provider(refusal) | Trouble::Read(refusal) | Trouble::Source(refusal) => refusal.code(),
+            Trouble::Ours(_) => "internal",
+            Trouble::Wrong { code, .. } | Trouble::Hopeless { code, .. } => code,
+        }
+    }
+
+    /// What a provider said, if it was one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Trouble::Provider(refusal) | Trouble::Read(refusal) | Trouble::Source(refusal) => Some(refusal),
+            _ => None,
         }
     }
 
     /// What follows for the effect.
     #[must_use]
     pub fn verdict(&self, effect: &Effect, patience: Patience, now: DateTime<Utc>) -> Verdict {
-        let (code, error) = (self.code(), in_words(self));
-        let tries_left = effect.attempt + 1 < patience.max_attempts;
-        let retry = || Verdict::Retry {
-            code: code.clone(),
-            error: error.clone(),
-            not_before: now + pause(patience.retry_base, effect.attempt),
-        };
-        let failed =
-            || Verdict::Failed { code: code.clone(), error: error.clone(), events: Vec::new(), dead_letter: true };
-        match self {
-            Trouble::Provider(Refusal::Throttled(throttled)) => {
-                Verdict::Wait { code, error, until: throttled.until.max(now) }
-            }
-            Trouble::Provider(refusal) if refusal.stops_account() => {
-                Verdict::Wait { code, error, until: now + STOPPED_ACCOUNT }
-            }
-            // While an effect is being settled nothing is written, so nothing can have happened unnoticed.
-            Trouble::Provider(refusal) if refusal.outcome() == Outcome::Unknown && !effect.unknown => {
-                Verdict::Unknown { code, error, settle_at: now + patience.settle_after }
-            }
-            Trouble::Provider(refusal) if effect.unknown && refusal.is_retryable() => {
-                Verdict::Wait { code, error, until: now + pause(patience.retry_base, effect.attempt) }
-            }
-            Trouble::Provider(refusal) if refusal.is_retryable() && tries_left => retry(),
-            Trouble::Wrong { .. } if tries_left => retry(),
-            _ => failed(),
+        let (code, error) = (self.code().to_owned(), in_words(self));
+        if let Some(until) = self.wait_until(now) {
+            return Verdict::Wait { code, error, until };
         }
+        let not_before = now + pause(patience.retry_base, effect.attempt);
+        let may_pass = self.may_pass(effect);
+        if effect.unknown && effect.kind.is_settled_by_reading() {
+            let tries_left = effect.attempt + 1 < patience.max_attempts + SETTLING_ATTEMPTS;
+            return match may_pass && tries_left {
+                true => Verdict::Unknown { code, error, settle_at: not_before },
+                false => self.given_up_unsettled(error),
+            };
+        }
+        let tries_left = effect.attempt + 1 < patience.max_attempts;
+        match self {
+            // Whether it was done is found out even after the last attempt.
+            Trouble::Provider(refusal) if refusal.outcome() == Outcome::Unknown => {
+                match effect.kind.is_settled_by_reading() || tries_left {
+                    true => Verdict::Unknown { code, error, settle_at: now + patience.settle_after },
+                    false => Verdict::Failed { code, error, events: Vec::new(), dead_letter: true },
+                }
+            }
+            _ if may_pass && tries_left => Verdict::Retry { code, error, not_before },
+            _ => Verdict::Failed { code, error, events: Vec::new(), dead_letter: true },
+        }
+    }
+
+    /// Until when to wait, where that says nothing about the effect itself.
+    fn wait_until(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        match self {
+            Trouble::Ours(error) => error.is_retryable().then_some(now + OURS),
+            _ => match self.refusal()? {
+                Refusal::Throttled(throttled) => Some(throttled.until.max(now + SHORTEST_WAIT)),
+                Refusal::Store(_) => Some(now + OURS),
+                refusal => refusal.stops_account().then_some(now + STOPPED_ACCOUNT),
+            },
+        }
+    }
+
+    /// Whether another attempt may go better.
+    fn may_pass(&self, effect: &Effect) -> bool {
+        match self {
+            Trouble::Wrong { .. } => true,
+            Trouble::Ours(_) | Trouble::Hopeless { .. } => false,
+            // The next attempt chooses another name.
+            Trouble::Provider(Refusal::NameTaken { .. }) => effect.kind == Kind::CopyFile,
+            Trouble::Provider(refusal) | Trouble::Read(refusal) | Trouble::Source(refusal) => refusal.is_retryable(),
+        }
+    }
+
+    /// Given up while settling. Where the place itself is gone, that is an answer too.
+    fn given_up_unsettled(&self, error: String) -> Verdict {
+        let is_answer = matches!(
+            self,
+            Trouble::Hopeless { .. }
+                | Trouble::Provider(Refusal::NotFound { .. })
+                | Trouble::Read(Refusal::NotFound { .. })
+        );
+        let (code, error) = match is_answer {
+            true => (self.code(), error),
+            false => (UNSETTLED, format!("given up before it was known whether it had been done: {error}")),
+        };
+        Verdict::Failed { code: code.to_owned(), error, events: Vec::new(), dead_letter: true }
     }
 }
 

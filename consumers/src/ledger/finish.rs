@@ -17,7 +17,8 @@ struct Change<'a> {
     failure: Option<(&'a str, &'a str)>,
 }
 
-/// Records how an attempt ended: the row, the story it tells, what follows from it.
+/// Records how an attempt ended: the row, the story it tells, what follows from it. Returns the run that the effect counts
+/// for by now, which is a later one when the transfer was asked for again meanwhile.
 ///
 /// # Errors
 /// Database failures, [`Error::LostLease`].
@@ -26,15 +27,15 @@ pub async fn finish(
     effect: &Effect,
     leased_by: &str,
     verdict: &Verdict,
-) -> Result<(), Error> {
+) -> Result<i64, Error> {
     let now = unit.now();
     let change = change(effect, verdict);
-    let updated = sqlx::query(
+    let run: Option<i64> = sqlx::query_scalar(
         "UPDATE effects SET status = $1, attempt = $2, not_before = coalesce($3, not_before), \
          bytes = coalesce($4, bytes), result = coalesce($5, result), error_code = $6, error = $7, \
          finished_at = CASE WHEN $1 IN ('succeeded', 'failed') THEN $8 ELSE NULL END, \
          leased_by = NULL, leased_until = NULL \
-         WHERE effect_key = $9 AND status = 'started' AND leased_by = $10",
+         WHERE effect_key = $9 AND status = 'started' AND leased_by = $10 RETURNING run",
     )
     .bind(change.status)
     .bind(change.attempt)
@@ -46,11 +47,9 @@ pub async fn finish(
     .bind(now)
     .bind(&effect.key)
     .bind(leased_by)
-    .execute(unit.connection())
+    .fetch_optional(unit.connection())
     .await?;
-    if updated.rows_affected() == 0 {
-        return Err(Error::LostLease { effect_key: effect.key.clone() });
-    }
+    let Some(run) = run else { return Err(Error::LostLease { effect_key: effect.key.clone() }) };
 
     let mut events = story(effect, verdict);
     match verdict {
@@ -70,7 +69,7 @@ pub async fn finish(
     if !events.is_empty() {
         unit.append_all(&events).await?;
     }
-    Ok(())
+    Ok(run)
 }
 
 fn change<'a>(effect: &Effect, verdict: &'a Verdict) -> Change<'a> {
@@ -89,12 +88,9 @@ fn change<'a>(effect: &Effect, verdict: &'a Verdict) -> Change<'a> {
         Verdict::Failed { code, error, .. } => {
             Change { status: "failed", attempt: effect.attempt + 1, failure: Some((code, error)), ..same }
         }
-        Verdict::Retry { code, error, not_before } => Change {
-            attempt: effect.attempt + 1,
-            not_before: Some(*not_before),
-            failure: Some((code, error)),
-            ..same
-        },
+        Verdict::Retry { code, error, not_before } => {
+            Change { attempt: effect.attempt + 1, not_before: Some(*not_before), failure: Some((code, error)), ..same }
+        }
         // An effect whose outcome was unknown stays so while it waits: it has not been settled yet.
         Verdict::Wait { code, error, until } => Change {
             status: if effect.unknown { "unknown" } else { "planned" },
@@ -122,12 +118,8 @@ fn story(effect: &Effect, verdict: &Verdict) -> Vec<Append> {
         _ => None,
     };
     if let (true, Some(done)) = (effect.unknown, done) {
-        let data = Settled {
-            effect_key: effect.key.clone(),
-            kind: effect.kind.to_string(),
-            attempt: effect.attempt,
-            done,
-        };
+        let data =
+            Settled { effect_key: effect.key.clone(), kind: effect.kind.to_string(), attempt: effect.attempt, done };
         events.push(tell(effect, SETTLED, &data));
     }
     if let Verdict::Retry { code, error, not_before: at } | Verdict::Unknown { code, error, settle_at: at } = verdict {

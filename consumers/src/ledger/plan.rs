@@ -55,7 +55,7 @@ impl Planned {
 const ROWS: usize = 200;
 
 /// Writes intents. An effect that is there already stays as it is in its own run; in a later run it counts for that
-/// run, and starts over if it had failed.
+/// run, and starts over if it had failed: by settling, where its outcome was not known when it was given up.
 ///
 /// # Errors
 /// Database failures.
@@ -87,14 +87,38 @@ pub async fn plan(connection: &mut SqliteConnection, now: DateTime<Utc>, planned
             " ON CONFLICT (effect_key) DO UPDATE SET run = excluded.run, correlation_id = excluded.correlation_id, \
              causation_id = excluded.causation_id, \
              not_before = CASE effects.status WHEN 'failed' THEN excluded.not_before ELSE effects.not_before END, \
-             request = CASE effects.status WHEN 'failed' THEN excluded.request ELSE effects.request END, \
+             request = CASE WHEN effects.status = 'failed' AND effects.error_code IS NOT 'unsettled' \
+               THEN excluded.request ELSE effects.request END, \
              attempt = CASE effects.status WHEN 'failed' THEN 0 ELSE effects.attempt END, \
-             status = CASE effects.status WHEN 'failed' THEN 'planned' ELSE effects.status END \
+             finished_at = CASE effects.status WHEN 'failed' THEN NULL ELSE effects.finished_at END, \
+             status = CASE WHEN effects.status <> 'failed' THEN effects.status \
+               WHEN effects.error_code = 'unsettled' THEN 'unknown' ELSE 'planned' END \
              WHERE effects.run < excluded.run",
         );
         query.build().execute(&mut *connection).await?;
     }
     Ok(())
+}
+
+/// Sends an effect that was given up on its way again, with fresh attempts. What was given up before its outcome was
+/// known is settled first. `false` when it was not given up.
+///
+/// # Errors
+/// Database failures.
+pub async fn start_over(
+    connection: &mut SqliteConnection,
+    now: DateTime<Utc>,
+    effect_key: &str,
+) -> Result<bool, Error> {
+    let started = sqlx::query(
+        "UPDATE effects SET status = CASE error_code WHEN 'unsettled' THEN 'unknown' ELSE 'planned' END, \
+         attempt = 0, not_before = $1, finished_at = NULL WHERE effect_key = $2 AND status = 'failed'",
+    )
+    .bind(now)
+    .bind(effect_key)
+    .execute(connection)
+    .await?;
+    Ok(started.rows_affected() == 1)
 }
 
 /// An effect that has made its change.

@@ -23,18 +23,19 @@ pub async fn recover_all(unit: &mut UnitOfWork<'_>, settle_after: Duration) -> R
 ///
 /// # Errors
 /// Database failures.
-pub async fn recover_expired(unit: &mut UnitOfWork<'_>) -> Result<u64, Error> {
+pub async fn recover_expired(unit: &mut UnitOfWork<'_>, settle_after: Duration) -> Result<u64, Error> {
     let now = unit.now();
-    forsake(unit, now, None, now).await
+    forsake(unit, now + settle_after, None, now).await
 }
 
-/// The same for what this process is doing, when it stops before it is finished.
+/// The same for what this process is doing, when it stops before it is finished. The provider may still be busy with
+/// what we let go of.
 ///
 /// # Errors
 /// Database failures.
-pub async fn park(unit: &mut UnitOfWork<'_>, leased_by: &str) -> Result<u64, Error> {
-    let now = unit.now();
-    forsake(unit, now, Some(leased_by), end_of_time()).await
+pub async fn park(unit: &mut UnitOfWork<'_>, leased_by: &str, settle_after: Duration) -> Result<u64, Error> {
+    let settle_at = unit.now() + settle_after;
+    forsake(unit, settle_at, Some(leased_by), end_of_time()).await
 }
 
 async fn forsake(
@@ -56,17 +57,26 @@ async fn forsake(
     Ok(found.rows_affected())
 }
 
-/// Prolongs the leases of everything this process is doing.
+/// Prolongs the leases of what this process is really doing. A claim that nobody works on any more runs out.
 ///
 /// # Errors
 /// Database failures.
-pub async fn renew(unit: &mut UnitOfWork<'_>, leased_by: &str, lease: Duration) -> Result<u64, Error> {
+pub async fn renew(
+    unit: &mut UnitOfWork<'_>,
+    leased_by: &str,
+    effect_keys: &[String],
+    lease: Duration,
+) -> Result<u64, Error> {
     let until = unit.now() + lease;
-    let renewed = sqlx::query("UPDATE effects SET leased_until = $1 WHERE status = 'started' AND leased_by = $2")
-        .bind(until)
-        .bind(leased_by)
-        .execute(unit.connection())
-        .await?;
+    let renewed = sqlx::query(
+        "UPDATE effects SET leased_until = $1 WHERE effect_key IN (SELECT value FROM json_each($2)) \
+         AND status = 'started' AND leased_by = $3",
+    )
+    .bind(until)
+    .bind(super::json_list(effect_keys))
+    .bind(leased_by)
+    .execute(unit.connection())
+    .await?;
     Ok(renewed.rows_affected())
 }
 

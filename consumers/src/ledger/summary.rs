@@ -34,7 +34,8 @@ impl Summary {
 /// # Errors
 /// Database failures.
 pub async fn summary(readers: &SqlitePool) -> Result<Summary, Error> {
-    let rows = sqlx::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
+    let rows =
+        sqlx::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
     let mut summary = Summary::default();
     for row in rows {
         let status: String = row.try_get("status")?;

@@ -68,8 +68,12 @@ async fn fail(
     error: &str,
 ) -> Result<(), Error> {
     tracing::warn!(
-        record.id = record_id, folder = folder_name, code, error,
-        "transfer {} of record {record_id} (folder {folder_name:?}) did not happen: {error}", settings.name
+        record.id = record_id,
+        folder = folder_name,
+        code,
+        error,
+        "transfer {} of record {record_id} (folder {folder_name:?}) did not happen: {error}",
+        settings.name
     );
     let data = Failed {
         transfer: settings.name.clone(),
@@ -83,18 +87,12 @@ async fn fail(
     set_state(unit, &settings.name, record_id, effect.run, "failed").await
 }
 
-async fn tell(
-    unit: &mut UnitOfWork<'_>,
-    settings: &Settings,
-    effect: &Effect,
-    event: NewEvent,
-) -> Result<(), Error> {
-    let cause: Option<Uuid> = sqlx::query_scalar(
-        "SELECT event_id FROM events WHERE stream_name = $1 ORDER BY stream_version DESC LIMIT 1",
-    )
-    .bind(effect.stream.as_str())
-    .fetch_optional(unit.connection())
-    .await?;
+async fn tell(unit: &mut UnitOfWork<'_>, settings: &Settings, effect: &Effect, event: NewEvent) -> Result<(), Error> {
+    let cause: Option<Uuid> =
+        sqlx::query_scalar("SELECT event_id FROM events WHERE stream_name = $1 ORDER BY stream_version DESC LIMIT 1")
+            .bind(effect.stream.as_str())
+            .fetch_optional(unit.connection())
+            .await?;
     let event = event
         .in_story(effect.correlation_id, cause.map(EventId).or(effect.causation_id))
         .of(&settings.crm, &settings.organization);

@@ -8,8 +8,9 @@ use catalogue::poll::{self, Completed};
 use catalogue::transfer::{REQUESTED, Requested, stream};
 use chrono::{DateTime, Utc};
 use event_log::sqlx::{self, Row, SqliteConnection};
-use event_log::{Append, EventType, NewEvent, RecordedEvent, UnitOfWork};
+use event_log::{Append, EventId, EventType, NewEvent, RecordedEvent, UnitOfWork};
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::request::Locate;
 use super::settings::{Settings, Transfers};
@@ -41,8 +42,9 @@ impl State {
     }
 }
 
-struct Standing {
-    run: i64,
+/// Where a record stands, and by which run.
+pub(crate) struct Standing {
+    pub(crate) run: i64,
     state: State,
     checked_at: Option<DateTime<Utc>>,
 }
@@ -81,7 +83,7 @@ async fn on_changed(
         Some(now) if asks_again(now, changed.modified_time) => now.run + 1,
         Some(_) => return Ok(()),
     };
-    request(unit, settings, event, &changed.record_id, folder_name, run, "changed").await
+    request(unit, settings, Cause::from(event), &changed.record_id, folder_name, run, "changed").await
 }
 
 async fn on_still_pending(
@@ -96,7 +98,7 @@ async fn on_still_pending(
     }
     let Some(changed) = last_change(unit.connection(), settings, record_id).await? else { return Ok(()) };
     let Some(folder_name) = wanted_folder(settings, &changed) else { return Ok(()) };
-    request(unit, settings, event, record_id, folder_name, now.run + 1, "retry").await
+    request(unit, settings, Cause::from(event), record_id, folder_name, now.run + 1, "retry").await
 }
 
 /// Whether a pending-looking state of the record starts another run.
@@ -121,6 +123,21 @@ pub fn wanted_folder<'a>(settings: &Settings, changed: &'a Changed) -> Option<&'
     (!checked && !folder.is_empty()).then_some(folder)
 }
 
+/// What a decision follows from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cause {
+    /// The story.
+    pub(crate) correlation_id: Uuid,
+    /// The event that led here.
+    pub(crate) causation_id: Option<EventId>,
+}
+
+impl From<&RecordedEvent> for Cause {
+    fn from(event: &RecordedEvent) -> Self {
+        Cause { correlation_id: event.correlation_id, causation_id: Some(event.id) }
+    }
+}
+
 /// Starts a run: the decision, where the record stands now, and the first effect.
 ///
 /// # Errors
@@ -128,7 +145,7 @@ pub fn wanted_folder<'a>(settings: &Settings, changed: &'a Changed) -> Option<&'
 pub(crate) async fn request(
     unit: &mut UnitOfWork<'_>,
     settings: &Settings,
-    cause: &RecordedEvent,
+    cause: Cause,
     record_id: &str,
     folder_name: &str,
     run: i64,
@@ -142,9 +159,9 @@ pub(crate) async fn request(
         run,
         reason: reason.to_owned(),
     };
-    let mut event = NewEvent::new(REQUESTED, "decision", &data).caused_by(cause);
-    event.account = Some(settings.crm.clone());
-    event.organization = Some(settings.organization.clone());
+    let event = NewEvent::new(REQUESTED, "decision", &data)
+        .in_story(cause.correlation_id, cause.causation_id)
+        .of(&settings.crm, &settings.organization);
     let stream = stream(&settings.name, record_id);
     let locate = Planned {
         key: format!("folder.locate:{}:{record_id}:{run}", settings.name),
@@ -183,7 +200,7 @@ pub(crate) async fn request(
     plan(unit.connection(), now, &[locate]).await
 }
 
-async fn standing(
+pub(crate) async fn standing(
     connection: &mut SqliteConnection,
     transfer: &str,
     record_id: &str,

@@ -6,7 +6,7 @@ use catalogue::crm::Changed;
 use providers::zoho::workdrive::{Item, ItemFilter};
 use serde::Serialize;
 
-use super::folder::{once_key, version};
+use super::children::{once_key, version};
 use super::locate::find;
 use super::name::{TakenNames, free, is_same};
 use super::settings::Settings;
@@ -96,7 +96,12 @@ async fn walk(
     steps: &mut Vec<Step>,
     plan: &mut RecordPlan,
 ) -> Result<(), Trouble> {
-    let content = context.zoho(&settings.source)?.workdrive().list(&here.source_folder_id, ItemFilter::All).await?;
+    let content = context
+        .zoho(&settings.source)?
+        .workdrive()
+        .list(&here.source_folder_id, ItemFilter::All)
+        .await
+        .map_err(Trouble::Source)?;
     let there = match &here.destination_folder_id {
         Some(id) => listed(context, settings, id).await?,
         None => {
@@ -108,7 +113,7 @@ async fn walk(
     for item in &there {
         taken.insert(&item.name);
     }
-    for item in content.iter().filter(|item| !item.trashed) {
+    for item in content.iter().filter(|item| !item.trashed && item.id != settings.destination_folder_id) {
         let path = format!("{}/{}", here.path, item.name);
         if item.is_folder {
             steps.push(step(item, path, &there));
@@ -132,16 +137,12 @@ async fn walk(
 
 fn step(folder: &Item, path: String, siblings: &[Item]) -> Step {
     let counterpart = siblings.iter().find(|item| item.is_folder && is_same(&folder.name, &item.name));
-    Step {
-        source_folder_id: folder.id.clone(),
-        destination_folder_id: counterpart.map(|item| item.id.clone()),
-        path,
-    }
+    Step { source_folder_id: folder.id.clone(), destination_folder_id: counterpart.map(|item| item.id.clone()), path }
 }
 
 async fn listed(context: &Context, settings: &Settings, folder_id: &str) -> Result<Vec<Item>, Trouble> {
     let client = context.zoho(&settings.destination)?;
     let age = Duration::from_secs(30);
-    let items = context.listings.items(&settings.destination, client, folder_id, age).await?;
+    let items = context.listings.items(&settings.destination, client, folder_id, age).await.map_err(Trouble::Read)?;
     Ok(items.iter().filter(|item| !item.trashed).cloned().collect())
 }

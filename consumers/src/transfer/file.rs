@@ -4,14 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
+use chrono::Duration;
 use event_log::Append;
 use futures::{Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
+use providers::error::Error as Refusal;
 use providers::zoho::Client;
 use providers::zoho::workdrive::{Download, Upload, Uploaded};
 use uuid::Uuid;
 
-use super::name::{TakenNames, free, is_same, stamped};
+use super::name::{TakenNames, free, has_suffix, is_same, stamped};
 use super::request::{CopiedFile, CopyFile};
 use super::settle;
 use crate::context::Context;
@@ -31,12 +33,17 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
     let settings = context.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
     let destination = context.zoho(&settings.destination)?;
-    let name = if effect.attempt == 0 {
-        request.name.clone()
-    } else {
-        still_free_name(context, &settings.destination, destination, &request).await?
+    let name = match effect.was_tried() {
+        false => request.name.clone(),
+        true => still_free_name(context, &settings.destination, destination, &request).await?,
     };
-    let copied = copy(source, destination, &request, &name, context).await?;
+    let copied = match copy(source, destination, &request, &name, context).await {
+        Err(Trouble::Provider(Refusal::NameTaken { .. })) => {
+            let name = stamped(&request.source_name, context.now());
+            copy(source, destination, &request, &name, context).await?
+        }
+        copied => copied?,
+    };
     Ok(succeeded(effect, &request, copied, Told { settled: false, reused: false }))
 }
 
@@ -90,11 +97,7 @@ pub(crate) fn given_up(effect: &Effect, code: &str, error: &str) -> Vec<Append> 
 }
 
 /// Another record has brought this very version into this very folder.
-async fn copied_by_another(
-    context: &Context,
-    effect: &Effect,
-    request: &CopyFile,
-) -> Result<Option<Verdict>, Trouble> {
+async fn copied_by_another(context: &Context, effect: &Effect, request: &CopyFile) -> Result<Option<Verdict>, Trouble> {
     let Some(once_key) = effect.once_key.clone() else { return Ok(None) };
     let done = done(context.log.database().readers(), &[once_key]).await?;
     let copied = done.first().and_then(|done| serde_json::from_str::<CopiedFile>(&done.result).ok());
@@ -109,7 +112,8 @@ async fn still_free_name(
     request: &CopyFile,
 ) -> Result<String, Trouble> {
     let max_age = std::time::Duration::from_secs(10);
-    let there = context.listings.items(account, destination, &request.destination_folder_id, max_age).await?;
+    let there = context.listings.items(account, destination, &request.destination_folder_id, max_age).await;
+    let there = there.map_err(Trouble::Read)?;
     let mut taken = TakenNames::default();
     for item in there.iter().filter(|item| !item.trashed) {
         taken.insert(&item.name);
@@ -127,7 +131,10 @@ async fn copy(
     name: &str,
     context: &Context,
 ) -> Result<CopiedFile, Trouble> {
-    let download = source.workdrive().download(&request.source_file_id, None).await?;
+    let download = source.workdrive().download(&request.source_file_id, None).await.map_err(Trouble::Source)?;
+    if let Some(length) = download.length {
+        check_length(source, request, length).await?;
+    }
     let sum = Arc::new(Mutex::new(Sum::default()));
     let uploaded = match download.length {
         Some(length) => {
@@ -138,6 +145,7 @@ async fn copy(
         None => {
             let spool = Spool::fill(summed(download, sum.clone())).await?;
             let length = spool.length;
+            check_length(source, request, length).await?;
             upload(destination, request, name, length, spool.read()).await?
         }
     };
@@ -156,6 +164,18 @@ async fn copy(
         md5: Some(hex::encode(md5)),
         verification,
     })
+}
+
+/// A download of another length than the listing told is cut off, unless the file was changed since.
+async fn check_length(source: &Client, request: &CopyFile, length: u64) -> Result<(), Trouble> {
+    let Some(expected) = request.size_bytes.filter(|expected| *expected != length) else { return Ok(()) };
+    let now = source.workdrive().item(&request.source_file_id).await.map_err(Trouble::Source)?;
+    if now.size == Some(length) {
+        tracing::info!("{:?} was changed since its folder was listed; its present content is copied", request.path);
+        return Ok(());
+    }
+    let error = format!("the provider offers {length} bytes of a file of {expected}");
+    Err(Trouble::Wrong { code: "incomplete", error })
 }
 
 async fn upload(
@@ -200,13 +220,18 @@ async fn discard(destination: &Client, uploaded: &Uploaded, bytes: u64) -> Troub
     }
     Trouble::Wrong {
         code: "content_mismatch",
-        error: format!("the provider stored something else than the {bytes} bytes that were sent; its copy was trashed"),
+        error: format!(
+            "the provider stored something else than the {bytes} bytes that were sent; its copy was trashed"
+        ),
     }
 }
 
-/// The provider stored another name: somebody took ours between our look and our call. Its own style of renaming is
-/// replaced by ours. Where it refuses, the name it chose is the truth.
-async fn keep_our_style(
+/// Names tried when the provider stored another one, a second apart.
+const NAMES: i64 = 3;
+
+/// The provider stored another name. Where somebody took ours between our look and our call, its own style of renaming
+/// is replaced by ours; where it lost characters on the way, they are put back. Where it refuses, its name is the truth.
+pub(crate) async fn keep_our_style(
     destination: &Client,
     request: &CopyFile,
     name: &str,
@@ -216,18 +241,23 @@ async fn keep_our_style(
     if is_same(name, &uploaded.name) {
         return Ok(uploaded);
     }
-    let ours = stamped(&request.source_name, context.now());
-    match destination.workdrive().rename(&uploaded.id, &ours).await {
-        Ok(item) => Ok(Uploaded { name: item.name, ..uploaded }),
-        Err(refusal) => {
-            tracing::warn!(error = %refusal, "the provider stored another name and refuses to change it");
-            Ok(uploaded)
+    let lost_characters = !has_suffix(name, &uploaded.name);
+    let stamps = (0..NAMES).map(|later| stamped(&request.source_name, context.now() + Duration::seconds(later)));
+    for ours in lost_characters.then(|| name.to_owned()).into_iter().chain(stamps) {
+        match destination.workdrive().rename(&uploaded.id, &ours).await {
+            Ok(item) => return Ok(Uploaded { name: item.name, ..uploaded }),
+            Err(Refusal::NameTaken { .. }) => {}
+            Err(refusal) => {
+                tracing::warn!(error = %refusal, "the provider stored another name and refuses to change it");
+                break;
+            }
         }
     }
+    Ok(uploaded)
 }
 
 /// MD5 and length of a file at a provider, read whole.
-pub(crate) async fn read_back(client: &Client, file_id: &str) -> Result<(u64, [u8; 16]), Trouble> {
+pub(crate) async fn read_back(client: &Client, file_id: &str) -> Result<(u64, [u8; 16]), Refusal> {
     let download = client.workdrive().download(file_id, None).await?;
     let mut sum = Sum::default();
     let mut stream = std::pin::pin!(download.stream);

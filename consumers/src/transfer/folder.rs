@@ -3,34 +3,36 @@
 //! Folders are made only after a look at the parent, under a lock per parent, so doing the effect again is safe: that
 //! is also how it is settled after a crash.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use catalogue::transfer::{
-    FILE_COMPLETED, FOLDER_FAILED, FOLDER_PREPARED, FileCompleted, FolderFailed, FolderPrepared,
-};
+use catalogue::transfer::{FOLDER_FAILED, FOLDER_PREPARED, FolderFailed, FolderPrepared};
 use event_log::Append;
-use providers::zoho::Client;
+use providers::error::Error as Refusal;
 use providers::zoho::workdrive::{Item, ItemFilter};
+use providers::zoho::{Client, names_match};
 
-use super::locate::planned_folder;
-use super::name::{TakenNames, free, is_same};
-use super::request::{CopiedFile, CopyFile, CopyFolder};
+use super::children::{Children, Parent};
+use super::name::is_same;
+use super::request::CopyFolder;
 use super::settings::Settings;
-use crate::Error;
 use crate::context::Context;
-use crate::ledger::{Done, Effect, Kind, Planned, Verdict, done, plan, tell};
+use crate::ledger::{Effect, Verdict, tell};
 use crate::trouble::Trouble;
 
 /// How old the parent's listing may be on the first attempt. What others add meanwhile is caught by the name that
 /// comes back.
 const PARENT_AGE: Duration = Duration::from_secs(30);
-/// Children planned in one unit of work, so that a huge folder does not hold up the other writers.
-const CHUNK: usize = 400;
+/// The same for a parent that this transfer has made: all that is in it was added by us, and is remembered.
+const OWN_PARENT_AGE: Duration = Duration::from_secs(3600);
+/// The same after an attempt that may have made the folder. Effects that are tried again together share a listing.
+const AGAIN_AGE: Duration = Duration::from_secs(2);
 
-struct Counterpart {
-    id: String,
-    created: bool,
+/// The folder at the destination.
+#[derive(Debug)]
+pub(crate) struct Counterpart {
+    pub(crate) id: String,
+    pub(crate) created: bool,
 }
 
 /// Does the effect.
@@ -38,23 +40,24 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
     let request: CopyFolder = effect.request()?;
     let settings = context.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
+    let content = source.workdrive().list(&request.source_folder_id, ItemFilter::All).await.map_err(Trouble::Source)?;
     let counterpart = counterpart(context, settings, effect, &request).await?;
-    let content = source.workdrive().list(&request.source_folder_id, ItemFilter::All).await?;
+    if counterpart.id == request.source_folder_id {
+        let error = "the folder would be copied into itself".to_owned();
+        return Err(Trouble::Hopeless { code: "copied_into_itself", error });
+    }
     let there = if counterpart.created {
-        Default::default()
+        Arc::default()
     } else {
         let destination = context.zoho(&settings.destination)?;
-        context.listings.items(&settings.destination, destination, &counterpart.id, Duration::from_secs(1)).await?
+        let age = Duration::from_secs(1);
+        context.listings.items(&settings.destination, destination, &counterpart.id, age).await.map_err(Trouble::Read)?
     };
-
-    let (folders, files): (Vec<&Item>, Vec<&Item>) =
-        content.iter().filter(|item| !item.trashed).partition(|item| item.is_folder);
-    let folder_effects =
-        folders.iter().map(|folder| child_folder(settings, effect, &request, &counterpart, folder, &there));
-    let mut planned: Vec<Planned> = folder_effects.collect();
-    let (file_effects, reused) = child_files(context, settings, effect, &request, &counterpart.id, &files, &there).await?;
-    planned.extend(file_effects);
-
+    let (folders, files): (Vec<&Item>, Vec<&Item>) = content
+        .iter()
+        // A destination inside the source would be copied into itself for ever.
+        .filter(|item| !item.trashed && item.id != settings.destination_folder_id)
+        .partition(|item| item.is_folder);
     let prepared = FolderPrepared {
         run: effect.run,
         source_folder_id: request.source_folder_id.clone(),
@@ -64,25 +67,15 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
         files: files.len() as u64,
         folders: folders.len() as u64,
     };
-    while planned.len() > CHUNK {
-        let chunk = planned.split_off(planned.len() - CHUNK);
-        context
-            .log
-            .write::<_, Error, _>(move |unit| {
-                Box::pin(async move {
-                    let now = unit.now();
-                    plan(unit.connection(), now, &chunk).await
-                })
-            })
-            .await?;
-    }
+    let parent = Parent { settings, effect, request: &request, counterpart: &counterpart };
+    let rest = Children::of(&parent, &there).plan(context, &folders, files).await?;
     let mut events = vec![tell(effect, FOLDER_PREPARED, &prepared)];
-    events.extend(reused);
+    events.extend(rest.told);
     Ok(Verdict::Succeeded {
         result: serde_json::json!({ "destination_folder_id": counterpart.id, "created": counterpart.created }),
         bytes: None,
         events,
-        plan: planned,
+        plan: rest.planned,
     })
 }
 
@@ -100,16 +93,20 @@ async fn counterpart(
     let destination = context.zoho(account)?;
     let parent = &request.destination_parent_id;
     let _making = context.listings.making_in(account, parent).await;
-    // After an attempt that may have made it, only a listing from after that attempt tells.
-    let tried_before = effect.unknown || effect.attempt > 0;
-    if tried_before || !request.parent_is_new {
-        let max_age = if tried_before { Duration::ZERO } else { PARENT_AGE };
-        let siblings = context.listings.items(account, destination, parent, max_age).await?;
-        if let Some(found) = existing(&siblings, &request.name) {
-            return Ok(Counterpart { id: found.id.clone(), created: false });
-        }
+    let max_age = match (effect.was_tried(), request.parent_is_new) {
+        (true, _) => context.settle_after.min(AGAIN_AGE),
+        (false, true) => OWN_PARENT_AGE,
+        (false, false) => PARENT_AGE,
+    };
+    let siblings = context.listings.items(account, destination, parent, max_age).await.map_err(Trouble::Read)?;
+    if let Some(found) = existing(&siblings, &request.name) {
+        return Ok(Counterpart { id: found.id.clone(), created: false });
     }
-    let made = destination.workdrive().create_folder(parent, &request.name).await?;
+    let made = match destination.workdrive().create_folder(parent, &request.name).await {
+        Ok(made) => made,
+        Err(Refusal::NameTaken { .. }) => return the_taken_one(context, settings, destination, request).await,
+        Err(refusal) => return Err(refusal.into()),
+    };
     if !is_same(&request.name, &made.name) {
         return use_the_other_one(context, settings, destination, request, made).await;
     }
@@ -119,7 +116,26 @@ async fn counterpart(
     Ok(counterpart)
 }
 
-/// The name came back changed: somebody made the same folder between our look and our call. Theirs is used, ours goes.
+/// The provider says that the name is taken: then the folder is there.
+async fn the_taken_one(
+    context: &Context,
+    settings: &Settings,
+    destination: &Client,
+    request: &CopyFolder,
+) -> Result<Counterpart, Trouble> {
+    let (account, parent) = (&settings.destination, &request.destination_parent_id);
+    let siblings = context.listings.items(account, destination, parent, Duration::ZERO).await.map_err(Trouble::Read)?;
+    match existing(&siblings, &request.name).or_else(|| alike(&siblings, &request.name, "")) {
+        Some(found) => Ok(Counterpart { id: found.id.clone(), created: false }),
+        None => Err(Trouble::Wrong {
+            code: "name_taken",
+            error: format!("the provider says that {:?} is taken, and shows no folder of that name", request.name),
+        }),
+    }
+}
+
+/// The name came back changed. Either somebody made the same folder between our look and our call, or the provider does
+/// not tell names apart that differ only in case: theirs is used, ours goes. Or it cannot hold the name as it is written.
 async fn use_the_other_one(
     context: &Context,
     settings: &Settings,
@@ -127,156 +143,48 @@ async fn use_the_other_one(
     request: &CopyFolder,
     made: Item,
 ) -> Result<Counterpart, Trouble> {
-    let account = &settings.destination;
-    let siblings =
-        context.listings.items(account, destination, &request.destination_parent_id, Duration::ZERO).await?;
-    match existing(&siblings, &request.name) {
-        Some(found) => {
-            destination.workdrive().trash(&made.id).await?;
-            Ok(Counterpart { id: found.id.clone(), created: false })
+    let (account, parent) = (&settings.destination, &request.destination_parent_id);
+    let siblings = match context.listings.items(account, destination, parent, Duration::ZERO).await {
+        Ok(siblings) => siblings,
+        Err(refusal) => {
+            // The next attempt looks again, and must not find a folder of our own making besides.
+            trash(destination, &made).await;
+            return Err(Trouble::Read(refusal));
         }
-        // The provider cannot hold the name as it is written; its own spelling is the truth.
-        None => Ok(Counterpart { id: made.id, created: true }),
-    }
-}
-
-fn existing<'a>(siblings: &'a [Item], name: &str) -> Option<&'a Item> {
-    let mut matching: Vec<&Item> =
-        siblings.iter().filter(|item| item.is_folder && !item.trashed && is_same(name, &item.name)).collect();
-    matching.sort_by(|a, b| a.id.cmp(&b.id));
-    matching.into_iter().next()
-}
-
-fn child_folder(
-    settings: &Settings,
-    effect: &Effect,
-    parent: &CopyFolder,
-    counterpart: &Counterpart,
-    folder: &Item,
-    there: &[Item],
-) -> Planned {
-    let request = CopyFolder {
-        transfer: parent.transfer.clone(),
-        record_id: parent.record_id.clone(),
-        source_folder_id: folder.id.clone(),
-        name: folder.name.clone(),
-        path: format!("{}/{}", parent.path, folder.name),
-        destination_parent_id: counterpart.id.clone(),
-        destination_folder_id: existing(there, &folder.name).map(|item| item.id.clone()),
-        parent_is_new: counterpart.created,
     };
-    planned_folder(settings, effect, request)
-}
-
-/// Plans the files, and tells of those which were copied before.
-async fn child_files(
-    context: &Context,
-    settings: &Settings,
-    effect: &Effect,
-    parent: &CopyFolder,
-    destination_folder_id: &str,
-    files: &[&Item],
-    there: &[Item],
-) -> Result<(Vec<Planned>, Vec<Append>), Trouble> {
-    let mut taken = TakenNames::default();
-    for item in there.iter().filter(|item| !item.trashed) {
-        taken.insert(&item.name);
+    if let Some(found) = existing(&siblings, &request.name).or_else(|| alike(&siblings, &request.name, &made.id)) {
+        trash(destination, &made).await;
+        return Ok(Counterpart { id: found.id.clone(), created: false });
     }
-    let once_keys: Vec<String> =
-        files.iter().map(|file| once_key(destination_folder_id, &file.id, &version(file))).collect();
-    let copied: HashMap<String, Done> = done(context.log.database().readers(), &once_keys)
-        .await?
-        .into_iter()
-        .map(|done| (done.once_key.clone(), done))
-        .collect();
-    let mut planned = Vec::with_capacity(files.len());
-    let mut reused = Vec::new();
-    let mut ordered: Vec<(&&Item, String)> = files.iter().zip(once_keys).collect();
-    // Listings promise no order; sorted, every attempt gives the same names to the same files.
-    ordered.sort_by(|a, b| a.0.name.cmp(&b.0.name).then_with(|| a.0.id.cmp(&b.0.id)));
-    for (file, once_key) in ordered {
-        let source_version = version(file);
-        let path = format!("{}/{}", parent.path, file.name);
-        let key = format!(
-            "file.copy:{}:{}:{destination_folder_id}:{}@{source_version}",
-            settings.name, parent.record_id, file.id
-        );
-        let before = copied.get(&once_key);
-        let result = before.and_then(|done| serde_json::from_str::<CopiedFile>(&done.result).ok());
-        let name = match &result {
-            Some(copied) => copied.name.clone(),
-            None => free(&file.name, &taken, context.now()),
-        };
-        taken.insert(&name);
-        if let Some(copied) = result.filter(|_| before.is_some_and(|done| done.effect_key == key)) {
-            reused.push(tell_reused(effect, &key, file, &source_version, &path, destination_folder_id, copied));
+    match destination.workdrive().rename(&made.id, &request.name).await {
+        Ok(item) => context.listings.added(account, parent, item).await,
+        Err(refusal) => {
+            tracing::warn!(error = %refusal, "the provider spells a folder's name in its own way and refuses to change it");
         }
-        let request = CopyFile {
-            transfer: parent.transfer.clone(),
-            record_id: parent.record_id.clone(),
-            source_file_id: file.id.clone(),
-            source_version,
-            source_name: file.name.clone(),
-            name,
-            path,
-            destination_folder_id: destination_folder_id.to_owned(),
-            size_bytes: if file.native { None } else { file.size },
-        };
-        planned.push(Planned {
-            key,
-            kind: Kind::CopyFile,
-            stream: effect.stream.clone(),
-            run: effect.run,
-            account: settings.destination.clone(),
-            source_account: Some(settings.source.clone()),
-            organization: settings.organization.clone(),
-            once_key: Some(once_key),
-            bytes: file.size,
-            request: Planned::encode(&request),
-            correlation_id: effect.correlation_id,
-            causation_id: effect.causation_id,
-            not_before: None,
-        });
     }
-    Ok((planned, reused))
+    Ok(Counterpart { id: made.id, created: true })
 }
 
-fn tell_reused(
-    effect: &Effect,
-    key: &str,
-    file: &Item,
-    source_version: &str,
-    path: &str,
-    destination_folder_id: &str,
-    copied: CopiedFile,
-) -> Append {
-    let data = FileCompleted {
-        run: effect.run,
-        effect_key: key.to_owned(),
-        source_file_id: file.id.clone(),
-        source_version: source_version.to_owned(),
-        path: path.to_owned(),
-        name: copied.name,
-        destination_folder_id: destination_folder_id.to_owned(),
-        destination_file_id: copied.destination_file_id,
-        bytes: copied.bytes,
-        verification: copied.verification,
-        md5: copied.md5,
-        attempts: 0,
-        settled: false,
-        reused: true,
-    };
-    tell(effect, FILE_COMPLETED, &data)
+async fn trash(destination: &Client, made: &Item) {
+    if let Err(refusal) = destination.workdrive().trash(&made.id).await {
+        tracing::warn!(error = %refusal, "an empty folder that is not needed could not be trashed");
+    }
 }
 
-/// Which version of a file: the provider gives no revision, so its modification time and size stand for one.
-pub(crate) fn version(file: &Item) -> String {
-    let modified_ms = file.modified.map_or(0, |at| at.timestamp_millis());
-    format!("{modified_ms}-{}", file.size.unwrap_or(0))
+/// The folder with exactly this name.
+pub(crate) fn existing<'a>(siblings: &'a [Item], name: &str) -> Option<&'a Item> {
+    folders(siblings).filter(|item| is_same(name, &item.name)).min_by(|a, b| a.id.cmp(&b.id))
 }
 
-pub(crate) fn once_key(destination_folder_id: &str, source_file_id: &str, source_version: &str) -> String {
-    format!("{destination_folder_id}:{source_file_id}@{source_version}")
+/// Another folder whose name differs in case only.
+fn alike<'a>(siblings: &'a [Item], name: &str, except_id: &str) -> Option<&'a Item> {
+    folders(siblings)
+        .filter(|item| item.id != except_id && names_match(name, &item.name))
+        .min_by(|a, b| a.id.cmp(&b.id))
+}
+
+fn folders(siblings: &[Item]) -> impl Iterator<Item = &Item> {
+    siblings.iter().filter(|item| item.is_folder && !item.trashed)
 }
 
 /// What is told about a folder that is given up.

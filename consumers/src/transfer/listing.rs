@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use providers::error::Error;
-use providers::zoho::workdrive::{Item, ItemFilter};
 use providers::zoho::Client;
+use providers::zoho::workdrive::{Item, ItemFilter};
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
 /// Items remembered in all folders together; a listing of a huge tree must not become a leak.
@@ -20,10 +20,20 @@ const MOST_ITEMS: usize = 200_000;
 pub struct Listings {
     folders: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Known>>>>>,
     creating: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
-    teams: AsyncMutex<HashMap<Key, Option<String>>>,
+    teams: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Team>>>>>,
 }
 
 type Key = (String, String);
+
+/// Who owns a team folder, as of when.
+#[derive(Debug)]
+struct Team {
+    asked_at: Instant,
+    id: Option<String>,
+}
+
+/// A team that is not shown is asked for again after this: the grant may have been widened.
+const ASK_AGAIN: Duration = Duration::from_secs(600);
 
 #[derive(Debug)]
 struct Known {
@@ -88,18 +98,17 @@ impl Listings {
     ///
     /// # Errors
     /// Whatever the provider refused with, and that may pass.
-    pub async fn team_of(
-        &self,
-        account: &str,
-        client: &Client,
-        team_folder_id: &str,
-    ) -> Result<Option<String>, Error> {
-        let mut teams = self.teams.lock().await;
-        let key = (account.to_owned(), team_folder_id.to_owned());
-        if let Some(known) = teams.get(&key) {
-            return Ok(known.clone());
+    pub async fn team_of(&self, account: &str, client: &Client, team_folder_id: &str) -> Result<Option<String>, Error> {
+        // A lock per team folder: an account that answers slowly holds up nobody else.
+        let slot = {
+            let mut teams = self.teams.lock().unwrap_or_else(PoisonError::into_inner);
+            teams.entry((account.to_owned(), team_folder_id.to_owned())).or_default().clone()
+        };
+        let mut team = slot.lock().await;
+        if let Some(known) = team.as_ref().filter(|known| known.id.is_some() || known.asked_at.elapsed() < ASK_AGAIN) {
+            return Ok(known.id.clone());
         }
-        let team = match client.workdrive().find_team_of(team_folder_id).await {
+        let id = match client.workdrive().find_team_of(team_folder_id).await {
             Ok(team) => team.map(|team| team.id),
             Err(refusal) if refusal.is_retryable() || refusal.stops_account() => return Err(refusal),
             Err(refusal) => {
@@ -110,8 +119,8 @@ impl Listings {
                 None
             }
         };
-        teams.insert(key, team.clone());
-        Ok(team)
+        *team = Some(Team { asked_at: Instant::now(), id: id.clone() });
+        Ok(id)
     }
 
     fn slot(&self, account: &str, folder_id: &str) -> Arc<AsyncMutex<Option<Known>>> {

@@ -69,10 +69,7 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
 /// The effect that copies a folder of a run.
 pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: CopyFolder) -> Planned {
     Planned {
-        key: format!(
-            "folder.copy:{}:{}:{}:{}",
-            settings.name, request.record_id, parent.run, request.source_folder_id
-        ),
+        key: format!("folder.copy:{}:{}:{}:{}", settings.name, request.record_id, parent.run, request.source_folder_id),
         kind: Kind::CopyFolder,
         stream: parent.stream.clone(),
         run: parent.run,
@@ -101,15 +98,19 @@ pub async fn find(context: &Context, settings: &Settings, name: &str) -> Result<
             tracing::debug!(account.id = settings.source, error = %refusal, "the team folder cannot be searched; looking at its first level");
             (Vec::new(), false)
         }
-        Err(refusal) => return Err(refusal.into()),
+        Err(refusal) => return Err(Trouble::Source(refusal)),
     };
     for max_age in [FRESH_ENOUGH, FRESH] {
-        let first_level =
-            context.listings.items(&settings.source, client, &settings.source_team_folder_id, max_age).await?;
+        let first_level = context
+            .listings
+            .items(&settings.source, client, &settings.source_team_folder_id, max_age)
+            .await
+            .map_err(Trouble::Source)?;
         let mut matching: Vec<Item> = first_level
             .iter()
             .chain(&nested)
             .filter(|item| item.is_folder && !item.trashed && names_match(&item.name, name))
+            .filter(|item| item.id != settings.destination_folder_id)
             .cloned()
             .collect();
         // Newest first; equal times are decided by id, so that every run chooses the same.
@@ -136,7 +137,7 @@ async fn search(
     };
     let mut inside = Vec::new();
     for hit in client.workdrive().search_folders(&team_id, team_folder, name).await? {
-        if is_inside(client, &hit, team_folder).await? {
+        if is_inside(client, &hit, settings).await? {
             inside.push(hit);
         }
     }
@@ -146,12 +147,14 @@ async fn search(
 /// Deeper trees than this are not climbed; the provider allows far fewer levels.
 const DEEPEST: usize = 50;
 
-async fn is_inside(client: &Client, folder: &Item, team_folder: &str) -> Result<bool, Refusal> {
+/// Inside the team folder, and not among the copies, should they lie in there too.
+async fn is_inside(client: &Client, folder: &Item, settings: &Settings) -> Result<bool, Refusal> {
     let mut parent = folder.parent_id.clone();
     for _ in 0..DEEPEST {
         match parent {
             None => return Ok(false),
-            Some(id) if id == team_folder => return Ok(true),
+            Some(id) if id == settings.source_team_folder_id => return Ok(true),
+            Some(id) if id == settings.destination_folder_id => return Ok(false),
             Some(id) => match client.workdrive().item(&id).await {
                 Ok(item) if item.trashed => return Ok(false),
                 Ok(item) => parent = item.parent_id,

@@ -55,6 +55,49 @@ pub fn stamped(name: &str, at: DateTime<Utc>) -> String {
     format!("{stem}{tail}")
 }
 
+/// Whether the name carries our stamp.
+#[must_use]
+pub fn is_stamped(name: &str) -> bool {
+    let (stem, _) = split(name);
+    let shape: String = stem.chars().rev().take(16).map(|one| if one.is_ascii_digit() { '0' } else { one }).collect();
+    shape == "000000_00000000_"
+}
+
+/// Whether a stored name may be what became of `wanted`: the same, with a stamp of ours or a suffix of the provider's
+/// before its extension, or without the full-width characters that the provider drops on upload.
+#[must_use]
+pub fn may_be(wanted: &str, stored: &str) -> bool {
+    is_same(wanted, stored) || has_suffix(wanted, stored) || {
+        let kept = without_full_width(wanted);
+        kept != wanted && !kept.is_empty() && (is_same(&kept, stored) || has_suffix(&kept, stored))
+    }
+}
+
+/// `stem SUFFIX.ext` for a wanted `stem.ext`, where SUFFIX is a time or a counter: digits and what stands between them.
+/// A stem that was cut to make room for the suffix counts too.
+#[must_use]
+pub fn has_suffix(wanted: &str, stored: &str) -> bool {
+    let (stem, extension) = split(wanted);
+    let Some(rest) = stored.strip_suffix(extension) else { return false };
+    let common: usize = stem.chars().zip(rest.chars()).take_while(|(a, b)| a == b).count();
+    let was_cut = common >= MAX_CHARS / 2 && stored.chars().count() >= MAX_CHARS - LONGEST_SUFFIX;
+    if common < stem.chars().count() && !was_cut {
+        return false;
+    }
+    let suffix: Vec<char> = rest.chars().skip(common).collect();
+    suffix.len() <= LONGEST_SUFFIX
+        && suffix.first().is_some_and(|first| !first.is_ascii_digit())
+        && suffix.iter().any(char::is_ascii_digit)
+        && suffix.iter().all(|one| one.is_ascii_digit() || " _-:.()".contains(*one))
+}
+
+/// The provider's own: a space, `DD-MM-YYYY HH:MM:SS:mmm`, and room for brackets.
+const LONGEST_SUFFIX: usize = 30;
+
+fn without_full_width(name: &str) -> String {
+    name.chars().filter(|one| !('\u{ff00}'..='\u{ffef}').contains(one)).collect()
+}
+
 /// Stem and extension with its dot. A leading dot starts no extension, and neither does one before a space.
 fn split(name: &str) -> (&str, &str) {
     match name.rfind('.') {
@@ -108,6 +151,56 @@ mod tests {
         let stamped = stamped(&name, noon());
         assert_eq!(stamped.chars().count(), MAX_CHARS);
         assert!(stamped.ends_with("_20260102_030405.pdf"));
+    }
+
+    #[test]
+    fn stored_name_is_recognised_with_our_stamp_and_with_the_providers_suffix() {
+        for stored in
+            ["plan.pdf", "plan_20260102_030405.pdf", "plan 02-01-2026 03:04:05:678.pdf", "plan (1).pdf", "plan_1.pdf"]
+        {
+            assert!(may_be("plan.pdf", stored), "{stored}");
+        }
+        for other in ["plan2.pdf", "plan.txt", "plan b.pdf", "planning_1.pdf", "pla_1.pdf", "plan_.pdf"] {
+            assert!(!may_be("plan.pdf", other), "{other}");
+        }
+        assert!(may_be("\u{ff21}plan.pdf", "plan.pdf"));
+    }
+
+    #[test]
+    fn long_name_is_recognised_after_its_stem_was_cut_for_the_stamp() {
+        let name = format!("{}.pdf", "a".repeat(251));
+        assert!(may_be(&name, &stamped(&name, noon())));
+        assert!(!may_be(&name, "aaaa_20260102_030405.pdf"));
+    }
+
+    #[test]
+    fn our_stamp_is_told_from_other_suffixes() {
+        assert!(is_stamped("plan_20260102_030405.pdf"));
+        assert!(is_stamped("_20260102_030405"));
+        assert!(!is_stamped("plan 02-01-2026 03:04:05:678.pdf"));
+        assert!(!is_stamped("20260102_030405"));
+    }
+
+    #[test]
+    fn hostile_names_are_composed_without_panic_and_keep_their_text() {
+        for name in
+            ["..", ".", "", "/", "a/b.txt", "a\u{0}b.txt", "trailing.", "trailing ", "\u{202e}fdp.exe", "...", "é."]
+        {
+            let stamped = stamped(name, noon());
+            assert!(is_stamped(&stamped), "{name:?} gave {stamped:?}");
+            assert!(may_be(name, &stamped), "{name:?} gave {stamped:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_differ_only_in_case_or_composition_do_not_meet() {
+        let mut taken = TakenNames::default();
+        assert!(taken.insert("Ümlaut.txt"));
+        for name in ["ümlaut.TXT", "U\u{308}mlaut.txt"] {
+            let free = free(name, &taken, noon());
+            assert!(is_stamped(&free), "{free}");
+            assert!(taken.insert(&free));
+        }
     }
 
     #[test]

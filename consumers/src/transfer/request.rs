@@ -81,4 +81,7 @@ pub struct UpdateRecord {
     pub transfer: String,
     /// The record.
     pub record_id: String,
+    /// The folder that was copied: a record that names another one by now is not checked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub folder_name: Option<String>,
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use providers::error::Error as Refusal;
 use providers::zoho::crm::ApiName;
-use service::config::Config;
 pub use service::config::CheckWhen;
+use service::config::Config;
 
 use crate::Error;
 
@@ -65,11 +65,17 @@ impl Transfers {
         let mut transfers = BTreeMap::new();
         for (name, transfer) in &config.transfers {
             let api_name = |key: &'static str, text: &str| {
-                text.parse::<ApiName>().map_err(|source| BadSetting { transfer: name.clone(), key, source: Box::new(source) })
+                text.parse::<ApiName>().map_err(|source| BadSetting {
+                    transfer: name.clone(),
+                    key,
+                    source: Box::new(source),
+                })
             };
             let settings = Settings {
                 name: name.clone(),
-                organization: config.account(&transfer.crm).map_or_else(|_| String::new(), |one| one.organization.clone()),
+                organization: config
+                    .account(&transfer.crm)
+                    .map_or_else(|_| String::new(), |one| one.organization.clone()),
                 crm: transfer.crm.clone(),
                 source: transfer.source.clone(),
                 destination: transfer.destination.clone(),
