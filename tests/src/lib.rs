@@ -1,1 +1,19 @@
-//! Whole-system tests against the real binary.
+//! The harness of the whole-system tests: the real binary as a process, the provider simulator in this one, and an
+//! independent look at what became of both.
+//!
+//! Nothing here uses the product's own clients or its own reading of the log: a wrong belief that both sides share would
+//! go unnoticed. What the providers hold is seen through the simulator's state, what the log holds through SQL.
+
+pub mod binary;
+pub mod http;
+pub mod log;
+pub mod process;
+pub mod settings;
+pub mod site;
+pub mod story;
+pub mod verify;
+pub mod wait;
+
+pub use process::{Process, Ran};
+pub use settings::Settings;
+pub use site::Site;

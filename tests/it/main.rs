@@ -1,0 +1,5 @@
+//! The real binary against the simulator.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod crash;
