@@ -47,7 +47,9 @@ impl<R: Row> Cache<R> {
 
     /// Hands over what was folded, in key order, and forgets what was handed over before.
     pub(crate) fn hand_over(&mut self) -> Arc<Vec<R>> {
-        let mut rows: Vec<R> = std::mem::take(&mut self.dirty).into_values().collect();
+        // As many rows again are likely; growing a large map moves all of them.
+        let next = HashMap::with_capacity(self.dirty.len());
+        let mut rows: Vec<R> = std::mem::replace(&mut self.dirty, next).into_values().collect();
         rows.sort_unstable_by(R::compare);
         self.handed_over = Arc::new(rows);
         self.handed_over.clone()

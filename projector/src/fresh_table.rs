@@ -104,7 +104,8 @@ impl FreshTable {
         let switched = self
             .unit(move |unit| {
                 Box::pin(async move {
-                    if unit.checkpoint(&entry.checkpoint()).await? > position {
+                    let behind = unit.checkpoint(&entry.checkpoint()).await? > position;
+                    if behind && has_more(unit, position).await? {
                         return Ok(false);
                     }
                     let live = entry.table;
@@ -221,6 +222,14 @@ async fn key_columns(log: &Log, table: &str) -> Result<Vec<String>, Error> {
         .fetch_all(log.database().readers())
         .await?;
     Ok(columns)
+}
+
+async fn has_more(unit: &mut UnitOfWork<'_>, position: GlobalPosition) -> Result<bool, Error> {
+    let more = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM events WHERE global_position > $1)")
+        .bind(position.0)
+        .fetch_one(unit.connection())
+        .await?;
+    Ok(more)
 }
 
 async fn execute(unit: &mut UnitOfWork<'_>, statement: String) -> Result<(), Error> {

@@ -28,6 +28,7 @@ mod table;
 mod totals;
 mod transfer_files;
 mod transfers;
+mod window;
 
 pub use accounts::{AccessState, Account};
 pub use error::Error;

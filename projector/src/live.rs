@@ -8,9 +8,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::folder::{Follower, Rows, read};
 use crate::registry;
+use crate::window::Window;
 use crate::{Error, checkpoint_name};
 
-/// Positions per batch: keeps a unit of work in the low tens of milliseconds when all projections are touched.
+/// Positions per batch at most: keeps a unit of work in the low tens of milliseconds when all projections are touched.
 const WINDOW: u32 = 1024;
 /// Pause after a batch that reached the head, so that a stream of events costs few units of work.
 const COALESCE: Duration = Duration::from_millis(30);
@@ -31,11 +32,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Dropping the future loses nothing: rows and checkpoints are committed together.
 pub async fn run(log: Log, stop: CancellationToken) -> Result<(), Error> {
     let mut head = log.head();
+    let mut window = Window::up_to(WINDOW);
     let mut followers = follow(&log).await?;
     while !stop.is_cancelled() {
         // Before the read: an append between the two wakes us once too often rather than never.
         head.mark_unchanged();
-        let pause = match advance(&log, &mut followers).await {
+        let pause = match advance(&log, &mut followers, &mut window).await {
             Ok(Advance::MoreToCome) => continue,
             Ok(Advance::ReachedHead) => COALESCE,
             Ok(Advance::AtHead) => {
@@ -83,15 +85,16 @@ async fn follow(log: &Log) -> Result<Vec<Follower>, Error> {
 }
 
 /// Folds one window of the log into all projections that have not seen it. On an error, `followers` must be made anew.
-async fn advance(log: &Log, followers: &mut Vec<Follower>) -> Result<Advance, Error> {
+async fn advance(log: &Log, followers: &mut Vec<Follower>, window: &mut Window) -> Result<Advance, Error> {
     let running = followers.iter().filter(|follower| follower.stopped.is_none());
     let Some(after) = running.map(|follower| follower.position).min() else { return Ok(Advance::AtHead) };
-    let stretch = log.scan(&[], after, WINDOW).await?;
+    let stretch = log.scan(&[], after, window.positions()).await?;
     if stretch.is_empty() {
         return Ok(Advance::AtHead);
     }
     let last = stretch.last();
-    let full = last.0 - after.0 >= i64::from(WINDOW);
+    let full = last.0 - after.0 >= i64::from(window.positions());
+    window.adapt(&stretch);
     *followers = read(std::mem::take(followers), stretch).await?;
 
     let mut writes = Vec::with_capacity(followers.len());

@@ -15,12 +15,11 @@ use crate::Error;
 use crate::folder::{Follower, Rows, read};
 use crate::fresh_table::FreshTable;
 use crate::registry::Entry;
+use crate::status::count_rows;
+use crate::window::Window;
 
-/// Bytes of joined events a stretch should have; a few of them are in memory at any time.
-const STRETCH_BYTES: usize = 1024 * 1024;
-/// Positions in a stretch, at least and at most.
-const WINDOW: std::ops::RangeInclusive<u32> = 256..=16_384;
-
+/// Positions in a stretch at most.
+const WINDOW: u32 = 16_384;
 /// How often the claim is prolonged while there is nothing to write.
 const RENEW_EVERY: Duration = Duration::from_secs(15);
 
@@ -31,7 +30,7 @@ pub struct Report {
     pub name: &'static str,
     /// Events of the log that were gone through, wanted or not.
     pub events: u64,
-    /// How long it took, the switch included.
+    /// How long it took until readers had the new table; clearing the old one away is not in it.
     pub seconds: f64,
     /// Rows of the new table.
     pub rows: u64,
@@ -61,12 +60,13 @@ pub async fn rebuild(log: &Log, name: &str, mut on_progress: impl FnMut(Progress
     let entry = Entry::find(name)?;
     let started = Instant::now();
     let mut fresh = FreshTable::claim(log, entry).await?;
-    let done = fill_and_switch(log, entry, &mut fresh, &mut on_progress).await;
+    let switched = fill_and_switch(log, entry, &mut fresh, &mut on_progress).await;
+    let seconds = started.elapsed().as_secs_f64();
     let released = fresh.release().await;
-    let position = done?;
+    let position = switched?;
     released?;
-    let rows = crate::status::count_rows(log.database().readers(), entry.table).await?;
-    Ok(Report { name: entry.name, events: position.0.unsigned_abs(), seconds: started.elapsed().as_secs_f64(), rows })
+    let rows = count_rows(log.database().readers(), entry.table).await?;
+    Ok(Report { name: entry.name, events: position.0.unsigned_abs(), seconds, rows })
 }
 
 async fn fill_and_switch(
@@ -110,14 +110,14 @@ struct Filling<'l> {
     log: &'l Log,
     types: Vec<EventType>,
     follower: Vec<Follower>,
-    window: u32,
+    window: Window,
 }
 
 impl<'l> Filling<'l> {
     fn new(log: &'l Log, entry: Entry, table: &str) -> Self {
         let types = entry.event_types.iter().copied().cloned().collect();
         let follower = vec![Follower::new(entry.folder_into_empty(table), GlobalPosition(0))];
-        Filling { log, types, follower, window: *WINDOW.start() }
+        Filling { log, types, follower, window: Window::up_to(WINDOW) }
     }
 
     /// Folds and writes until the log has nothing more; returns the last position.
@@ -138,18 +138,19 @@ impl<'l> Filling<'l> {
         on_progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<GlobalPosition, Error> {
         let mut written = None;
-        let mut stretch = self.log.scan(&self.types, self.position(), self.window).await?;
+        let mut stretch = self.log.scan(&self.types, self.position(), self.window.positions()).await?;
         while !stretch.is_empty() {
             let position = stretch.last();
-            self.adapt(&stretch);
-            let (log, types, window) = (self.log, self.types.clone(), self.window);
+            self.window.adapt(&stretch);
+            let (log, types, window) = (self.log, self.types.clone(), self.window.positions());
             let next = async { Ok(log.scan(&types, position, window).await?) };
             let (following, full) = tokio::try_join!(next, self.fold(stretch))?;
             stretch = following;
             if full || stretch.is_empty() {
                 written = self.hand_over(&batches, written).await?;
             }
-            on_progress(Progress { position, head: *self.log.head().borrow() });
+            let head = position.max(*self.log.head().borrow());
+            on_progress(Progress { position, head });
         }
         Ok(self.position())
     }
@@ -184,13 +185,5 @@ impl<'l> Filling<'l> {
         follower.position = last;
         follower.fold.fold(self.log.database().readers()).await?;
         Ok(follower.fold.is_full())
-    }
-
-    /// Aims the next stretch at the size that memory is meant for.
-    fn adapt(&mut self, stretch: &Stretch) {
-        let positions = stretch.last().0 - stretch.after().0;
-        let per_position = stretch.size_bytes() / usize::try_from(positions).unwrap_or(1).max(1);
-        let fitting = u32::try_from(STRETCH_BYTES / per_position.max(1)).unwrap_or(u32::MAX);
-        self.window = fitting.clamp(*WINDOW.start(), (self.window * 2).min(*WINDOW.end()));
     }
 }

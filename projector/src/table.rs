@@ -48,12 +48,19 @@ impl Table {
 
     /// Writes whole rows over what is there.
     pub(crate) async fn write<R: Row>(&self, connection: &mut SqliteConnection, mut rows: &[R]) -> Result<(), Error> {
-        for (size, statement) in SIZES.iter().zip(&self.upserts) {
-            while let Some((these, rest)) = rows.split_at_checked(*size) {
-                let query = sqlx::query(AssertSqlSafe(statement.clone()));
-                these.iter().fold(query, |query, row| row.bind(query)).execute(&mut *connection).await?;
-                rows = rest;
-            }
+        let mut next = || {
+            let (size, statement) = SIZES.iter().zip(&self.upserts).find(|(size, _)| rows.len() >= **size)?;
+            let (these, rest) = rows.split_at(*size);
+            rows = rest;
+            let query = sqlx::query(AssertSqlSafe(statement.clone()));
+            Some(these.iter().fold(query, |query, row| row.bind(query)))
+        };
+        let mut bound = next();
+        while let Some(query) = bound {
+            // The database works on a thread of its own: the next rows are bound meanwhile.
+            let (written, following) = tokio::join!(biased; query.execute(&mut *connection), async { next() });
+            written?;
+            bound = following;
         }
         Ok(())
     }

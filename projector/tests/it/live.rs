@@ -1,0 +1,113 @@
+//! Following the log.
+
+use std::time::{Duration, Instant};
+
+use event_log::sqlx;
+use event_log::{EventId, NewEvent};
+
+use crate::story::{changed, delivered, requested};
+use crate::world::World;
+
+#[tokio::test]
+async fn a_row_is_there_soon_after_its_event() {
+    let world = World::new().await;
+    let following = world.follow();
+    let mut slowest = Duration::ZERO;
+    for record in 0..20 {
+        let record_id = format!("{record}");
+        let (stream, event) = requested(&record_id, 1);
+        world.append(&stream, event).await;
+        let appended = Instant::now();
+        let readers = world.log.database().readers();
+        world
+            .until("the row is there", async || {
+                projector::transfer(readers, crate::story::TRANSFER, &record_id, None).await.unwrap().is_some()
+            })
+            .await;
+        slowest = slowest.max(appended.elapsed());
+    }
+    assert!(slowest < Duration::from_secs(2), "{slowest:?}");
+    following.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_batch_that_cannot_be_written_leaves_rows_and_checkpoints_as_they_were() {
+    let world = World::new().await;
+    world.append_all(vec![delivered("org-0", false), changed("org-0", "1", Some(1))]).await;
+    // The last table of the batch refuses: what was written before it in the same unit must go too.
+    world
+        .execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON rm_totals BEGIN SELECT raise(ABORT, 'refused by the test'); END",
+        )
+        .await;
+    world.follow().ended().await.unwrap_err();
+    assert_eq!(world.rows().await, Vec::<String>::new());
+    assert_eq!(world.checkpoint("records").await, 0);
+
+    world.execute("DROP TRIGGER refuse").await;
+    world.catch_up().await;
+    assert_eq!(projector::summary(world.log.database().readers(), None).await.unwrap().deliveries, 1);
+    assert_eq!(world.checkpoint("records").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_that_is_killed_again_and_again_counts_every_event_once() {
+    let world = World::new().await;
+    for round in 0..40_u64 {
+        let following = world.follow();
+        for event in 0..25 {
+            let (stream, event) = changed("org-0", &format!("{event}"), Some(u8::try_from(round).unwrap()));
+            world.append(&stream, event).await;
+        }
+        tokio::time::sleep(Duration::from_millis(round % 7)).await;
+        following.kill().await;
+    }
+    world.catch_up().await;
+    let accounts = projector::accounts(world.log.database().readers()).await.unwrap();
+    assert_eq!((accounts[0].facts, accounts[0].events), (1000, 1000));
+    let summary = projector::summary(world.log.database().readers(), None).await.unwrap();
+    assert_eq!(summary.records_changed, 1000);
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_stops_its_projection_and_no_other() {
+    let world = World::new().await;
+    let (stream, good) = changed("org-0", "1", Some(1));
+    world.append(&stream, good).await;
+    let mut bad = NewEvent::new(catalogue::crm::CHANGED, "fetch", &"not a change").of("org-0", "acme");
+    bad.id = EventId::fresh();
+    world.append(&stream, bad).await;
+    let (stream, request) = requested("1", 1);
+    world.append(&stream, request).await;
+
+    let following = world.follow();
+    world.until("others are at the head", async || world.checkpoint("transfers").await == 3).await;
+    following.stop().await.unwrap();
+    assert_eq!(world.checkpoint("records").await, 0);
+    assert_eq!(world.checkpoint("accounts").await, 3);
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_somebody_else_moves_is_followed_from_there() {
+    let world = World::new().await;
+    let following = world.follow();
+    world.append_all(vec![changed("org-0", "1", Some(1))]).await;
+    world.until("the first event is folded", async || world.lag().await == 0).await;
+    world
+        .execute("DELETE FROM rm_accounts; UPDATE checkpoints SET global_position = 0 WHERE subscription_name = 'projection:accounts'")
+        .await;
+    world.append_all(vec![changed("org-0", "1", Some(2))]).await;
+    world.until("both events are folded", async || world.lag().await == 0).await;
+    following.stop().await.unwrap();
+    assert_eq!(projector::accounts(world.log.database().readers()).await.unwrap()[0].events, 2);
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_events() {
+    let world = World::new().await;
+    let following = world.follow();
+    tokio::time::timeout(Duration::from_secs(5), following.stop()).await.unwrap().unwrap();
+    let checkpoints: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM checkpoints").fetch_one(world.log.database().readers()).await.unwrap();
+    assert_eq!(checkpoints, 0);
+}

@@ -1,0 +1,209 @@
+//! Rebuilding beside the live tables.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use event_log::sqlx;
+use event_log::{EventId, NewEvent};
+use projector::Error;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestCaseError};
+
+use crate::story::{Step, changed, step};
+use crate::world::{NAMES, World};
+
+/// A step, and whether an earlier one comes again right after it.
+#[derive(Debug, Clone)]
+struct Drawn {
+    step: Step,
+    again: Option<prop::sample::Index>,
+}
+
+fn drawn() -> impl Strategy<Value = Drawn> {
+    (step(), prop::option::weighted(0.3, any::<prop::sample::Index>())).prop_map(|(step, again)| Drawn { step, again })
+}
+
+proptest! {
+    #![proptest_config(Config { cases: 24, max_shrink_iters: 50, ..Config::default() })]
+
+    #[test]
+    fn rebuild_equals_following(
+        before in prop::collection::vec(drawn(), 0..60),
+        during in prop::collection::vec(drawn(), 0..60),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(check(before, during))?;
+    }
+}
+
+/// Follows the log while events arrive, rebuilds while more arrive, and at last rebuilds all that was followed.
+async fn check(before: Vec<Drawn>, during: Vec<Drawn>) -> Result<(), TestCaseError> {
+    let world = World::new().await;
+    let following = world.follow();
+    append(&world, &before, 0).await;
+    let rebuilding = async {
+        for name in NAMES {
+            projector::rebuild(&world.log, name, |_| {}).await.unwrap();
+        }
+    };
+    tokio::join!(append(&world, &during, before.len()), rebuilding);
+    world.until("all is followed", async || world.lag().await == 0).await;
+    following.stop().await.unwrap();
+
+    let followed = world.rows().await;
+    for name in NAMES {
+        let report = projector::rebuild(&world.log, name, |_| {}).await.unwrap();
+        prop_assert_eq!(report.events, world.log.high_water_mark().await.unwrap().0.unsigned_abs());
+    }
+    prop_assert_eq!(world.rows().await, followed);
+    prop_assert_eq!(world.lag().await, 0);
+    Ok(())
+}
+
+async fn append(world: &World, drawn: &[Drawn], first: usize) {
+    let id = |at: usize| EventId::derived(&["step", &(first + at).to_string()]);
+    for (at, one) in drawn.iter().enumerate() {
+        let (stream, event) = one.step.event(id(at));
+        world.append(&stream, event).await;
+        if let Some(again) = &one.again {
+            let earlier = again.index(at + 1);
+            let (stream, event) = drawn[earlier].step.event(id(earlier));
+            assert!(world.append(&stream, event).await.is_duplicate());
+        }
+    }
+}
+
+async fn with_records(count: u32) -> World {
+    let world = World::new().await;
+    let appends = (0..count).map(|record| {
+        let (stream, event) = changed("org-0", &record.to_string(), Some(1));
+        world.log.append(event_log::Append::new(stream, vec![event]))
+    });
+    for appended in futures::future::join_all(appends).await {
+        appended.unwrap();
+    }
+    world.catch_up().await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_concurrent_reader_never_sees_a_table_that_is_missing_or_half_full() {
+    let world = with_records(900).await;
+    let done = Arc::new(AtomicBool::new(false));
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
+    let reading = tokio::spawn({
+        let (readers, done) = (world.log.database().readers().clone(), done.clone());
+        async move {
+            let mut looks = 0;
+            while !done.load(Ordering::Relaxed) {
+                let rows: i64 =
+                    sqlx::query_scalar("SELECT count(*) FROM rm_records").fetch_one(&readers).await.unwrap();
+                assert_eq!(rows, 900);
+                looks += 1;
+            }
+            looks
+        }
+    });
+    for _ in 0..5 {
+        let report = projector::rebuild(&world.log, "records", |_| {}).await.unwrap();
+        assert_eq!((report.rows, report.events), (900, 900));
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(reading.await.unwrap() > 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_repairs_what_was_damaged_and_leaves_nothing_beside() {
+    let world = with_records(50).await;
+    let (rows, tables) = (world.rows().await, world.tables().await);
+    world.execute("DELETE FROM rm_records WHERE record_id < '3'; UPDATE rm_records SET fields = '{}'").await;
+    let mut told = Vec::new();
+    projector::rebuild(&world.log, "records", |progress| told.push(progress.position.0)).await.unwrap();
+    assert_eq!(world.rows().await, rows);
+    assert_eq!(world.tables().await, tables);
+    assert_eq!(told.last(), Some(&50));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_had_to_leave_memory_are_folded_on() {
+    let world = World::new().await;
+    // Twice more than is kept in memory: what is written first is not there any more when it is met again.
+    let text = "x".repeat(300 * 1024);
+    for second in 1..=2 {
+        for record in 0..100 {
+            let (stream, mut event) = changed("org-0", &record.to_string(), Some(second));
+            event.data = event.data.replace("\"Done\":false", &format!("\"Text\":{text:?}"));
+            world.append(&stream, event).await;
+        }
+        for _ in 0..300 {
+            let (stream, event) = changed("org-0", "small", Some(second));
+            world.append(&stream, event).await;
+        }
+    }
+    let report = projector::rebuild(&world.log, "records", |_| {}).await.unwrap();
+    assert_eq!((report.events, report.rows), (800, 101));
+    let folded_twice: i64 = sqlx::query_scalar("SELECT count(*) FROM rm_records WHERE facts = 2")
+        .fetch_one(world.log.database().readers())
+        .await
+        .unwrap();
+    assert_eq!(folded_twice, 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_that_crashed_holds_its_claim_for_a_minute_and_is_cleaned_up_by_the_next() {
+    let world = with_records(900).await;
+    {
+        let (started, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let rebuilding = projector::rebuild(&world.log, "records", move |_| {
+            let _ = started.send(());
+        });
+        tokio::select! {
+            biased;
+            _ = told.recv() => {}
+            done = rebuilding => panic!("{done:?}"),
+        }
+    }
+    // A job of the one that was dropped may still be under way.
+    world.log.write(|_| Box::pin(async { Ok::<_, event_log::Error>(()) })).await.unwrap();
+    assert!(world.tables().await.contains(&"rm_records__next".to_owned()));
+    let refused = projector::rebuild(&world.log, "records", |_| {}).await.unwrap_err();
+    assert!(matches!(refused, Error::RebuildRunning { name: "records" }));
+    assert!(refused.is_retryable());
+    projector::rebuild(&world.log, "polls", |_| {}).await.unwrap();
+
+    world.advance(Duration::from_secs(61));
+    assert_eq!(projector::rebuild(&world.log, "records", |_| {}).await.unwrap().rows, 900);
+    assert!(!world.tables().await.iter().any(|table| table.contains("__")));
+}
+
+#[tokio::test]
+async fn a_rebuild_that_fails_leaves_the_live_table_alone() {
+    let world = with_records(5).await;
+    let rows = world.rows().await;
+    let bad = NewEvent::new(catalogue::crm::CHANGED, "fetch", &"not a change").of("org-0", "acme");
+    world.append(&catalogue::crm::stream("org-0", "Contacts", "1"), bad).await;
+    let failed = projector::rebuild(&world.log, "records", |_| {}).await.unwrap_err();
+    assert!(
+        matches!(&failed, Error::Log(event_log::Error::Undecodable { position, .. }) if position.0 == 6),
+        "{failed}"
+    );
+    assert_eq!(world.rows().await, rows);
+    assert!(!world.tables().await.iter().any(|table| table.contains("__")));
+}
+
+#[tokio::test]
+async fn an_unknown_projection_is_refused_with_the_names_there_are() {
+    let world = World::new().await;
+    let refused = projector::rebuild(&world.log, "recrods", |_| {}).await.unwrap_err().to_string();
+    assert!(refused.contains("\"recrods\"") && NAMES.iter().all(|name| refused.contains(name)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_rebuild_of_an_empty_log_is_an_empty_table() {
+    let world = World::new().await;
+    for name in NAMES {
+        let report = projector::rebuild(&world.log, name, |_| {}).await.unwrap();
+        assert_eq!((report.events, report.rows), (0, 0));
+    }
+}
