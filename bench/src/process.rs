@@ -25,8 +25,6 @@ pub(crate) fn build() -> anyhow::Result<PathBuf> {
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Where it listens.
-    pub(crate) address: SocketAddr,
     /// From its start until it accepted a connection.
     pub(crate) started_in: Duration,
 }
@@ -45,17 +43,12 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(1));
         }
-        Ok(Process { child, address, started_in: begun.elapsed() })
+        Ok(Process { child, started_in: begun.elapsed() })
     }
 
     /// Memory of the process now, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.kibibytes("VmRSS:") * 1024
-    }
-
-    /// The most memory the process ever had, in bytes.
-    pub(crate) fn peak_bytes(&self) -> u64 {
-        self.kibibytes("VmHWM:") * 1024
     }
 
     fn kibibytes(&self, key: &str) -> u64 {

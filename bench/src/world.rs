@@ -22,8 +22,8 @@ impl Files {
 
 /// Two organisations: records in one, files in the other.
 pub(crate) struct World {
-    pub(crate) simulator: Process,
     pub(crate) base: String,
+    _simulator: Process,
 }
 
 pub(crate) const SOURCE_FOLDER: &str = "team-b";
@@ -38,7 +38,7 @@ impl World {
         let mut command = Command::new(binary);
         command.arg("simulate").arg("--port").arg(address.port().to_string()).arg("--seed").arg(&seed);
         let simulator = Process::start(&mut command, address)?;
-        Ok(World { simulator, base: format!("http://{address}") })
+        Ok(World { base: format!("http://{address}"), _simulator: simulator })
     }
 
     /// The configuration of a gateledger that works on this world, with limits that do not limit.

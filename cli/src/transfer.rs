@@ -100,7 +100,11 @@ pub async fn run(parts: Parts, arguments: &args::Transfer, bar: ProgressBar, out
     }
     let errors = driven.transpose()?.unwrap_or_default();
     let report = report(&log, before, stopped, errors, started).await?;
-    output.document(&report, || for_people(&report))?;
+    let text = for_people(&report);
+    for line in text.lines() {
+        tracing::info!("{line}");
+    }
+    output.document(&report, || text)?;
     Ok(report.succeeded)
 }
 

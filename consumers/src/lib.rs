@@ -16,6 +16,7 @@ pub mod pause;
 mod runner;
 mod running;
 mod spool;
+mod story;
 pub mod transfer;
 pub mod trouble;
 

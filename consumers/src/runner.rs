@@ -18,7 +18,7 @@ use crate::ledger::{self, Claim, Effect, Kind, Lane, Verdict};
 use crate::pause::{Paused, Product};
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
-use crate::{Error, crm_update};
+use crate::{Error, crm_update, story};
 
 /// Other processes may plan work that nobody wakes us for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -221,6 +221,7 @@ impl Dispatcher {
         loop {
             match self.try_record(effect.clone(), verdict.clone()).await {
                 Ok(next) => {
+                    story::tell(&effect, &verdict);
                     if plans || verdict.is_final() {
                         self.context.work_was_planned();
                     }
