@@ -254,3 +254,20 @@ async fn failed_poll_on_demand_is_an_error_and_is_in_the_log() {
     let error = run_poll_once(stage.intake(), "nobody", &manual()).await.unwrap_err();
     assert!(matches!(error, Error::NoSuchTransfer(_)), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn change_whose_webhook_waits_for_its_turn_is_not_counted_as_missed() {
+    let mut stage = Stage::new(five()).await;
+    stage.start(Roles::All).await;
+    stage.until_quiet().await;
+    stage.advance(TimeDelta::seconds(10));
+    stage.fault("crm.record", Fault::Status { code: 503, html_body: false }, 1_000, 0);
+    stage.change("org-a", IDS[0], json!({"Source_Folder_Name": "Announced"})).await;
+    stage.until_events("delivery.received", 1).await;
+    stage.until_met(1).await;
+    stage.advance(TimeDelta::days(1));
+    let facts = stage.until_events("crm_record.changed", 6).await;
+    assert_eq!(facts.last().unwrap().source, "poll");
+    assert_eq!(completed(&stage).await.iter().map(|run| run.found_missed).sum::<u64>(), 0);
+    stage.stop().await;
+}
