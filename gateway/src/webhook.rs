@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path, Payload};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use catalogue::delivery;
@@ -26,6 +27,7 @@ pub(crate) use self::metadata::cut;
 use self::body::Unread;
 use self::metadata::Metadata;
 use self::outcome::{Cause, Outcomes};
+use crate::problem::Problem;
 use crate::readiness::Readiness;
 use crate::receiver::{Believed, Receiver, Unbelieved};
 use crate::rejected::{self, Rejection};
@@ -75,30 +77,41 @@ impl Webhooks {
     }
 }
 
-/// Serves one request.
+/// Serves one request to an address below `/webhooks`.
 ///
 /// # Cancellation
 /// A sender that hangs up is not told what happened; its delivery may be recorded, and sending it again shows that.
-pub(crate) async fn receive(
-    request: HttpRequest,
-    account: Path<String>,
-    payload: Payload,
-    webhooks: Data<Webhooks>,
-) -> HttpResponse {
+pub(crate) async fn receive(request: HttpRequest, payload: Payload, webhooks: Data<Webhooks>) -> HttpResponse {
     let started = Instant::now();
+    let Some(account) = account(&request) else { return Problem::NOT_FOUND.answer(Uuid::now_v7()) };
+    if request.method() != Method::POST {
+        return Problem::METHOD_NOT_ALLOWED.answer(Uuid::now_v7());
+    }
     let received_at = webhooks.log.now();
-    let receiver = webhooks.receivers.get(account.as_str());
+    let receiver = webhooks.receivers.get(account);
     match webhooks.accept(receiver, &request, payload, received_at).await {
         Ok(accepted) => {
             webhooks.readiness.recorded();
             webhooks.outcomes.accepted(started.elapsed(), accepted.duplicate, accepted.flagged);
-            tracing::debug!(account.id = %account, event.id = %accepted.event_id, accepted.duplicate, "a delivery was recorded");
-            let status = if accepted.duplicate { "duplicate" } else { "accepted" };
-            HttpResponse::build(StatusCode::ACCEPTED)
-                .content_type("application/json")
-                .body(format!(r#"{{"status":"{status}","event_id":"{}"}}"#, accepted.event_id))
+            tracing::debug!(account.id = account, event.id = %accepted.event_id, accepted.duplicate, "a delivery was recorded");
+            accepted.answer()
         }
-        Err(failed) => webhooks.refuse(&request, &account, receiver, failed, received_at),
+        Err(failed) => webhooks.refuse(&request, account, receiver, failed, received_at),
+    }
+}
+
+/// What stands in the place of the account in `/webhooks/{account}`, if the address looks like that.
+fn account(request: &HttpRequest) -> Option<&str> {
+    let account = request.match_info().unprocessed().strip_prefix('/')?;
+    (!account.is_empty() && !account.contains('/')).then_some(account)
+}
+
+impl Accepted {
+    fn answer(&self) -> HttpResponse {
+        let status = if self.duplicate { "duplicate" } else { "accepted" };
+        HttpResponse::Accepted()
+            .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            .body(format!(r#"{{"status":"{status}","event_id":"{}"}}"#, self.event_id))
     }
 }
 
@@ -196,7 +209,7 @@ impl Failed {
         Failed { cause, body_bytes: body.len() as u64, body }
     }
 
-    fn without_body(cause: Cause, headers: &actix_web::http::header::HeaderMap) -> Self {
+    fn without_body(cause: Cause, headers: &HeaderMap) -> Self {
         Failed { cause, body: Bytes::new(), body_bytes: body::announced_length(headers).unwrap_or(0) }
     }
 }
