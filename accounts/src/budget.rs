@@ -13,7 +13,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use event_log::Log;
 use providers::budget::{Budget, Lane, LaneState, Limit, Reservation};
 use providers::clock::Clock;
-use providers::error::{Error, ThrottleScope, Throttled};
+use providers::error::Error;
 
 use self::chunk::{Chunk, Terms};
 
@@ -194,7 +194,7 @@ impl Budget for SqlBudget {
         loop {
             let left = self.max_wait - (now - begin);
             match self.reserve(lane, left).await.map_err(stored)? {
-                Reservation::TooLate(until) => return Err(Error::Throttled(throttled(lane, until))),
+                Reservation::TooLate(until) => return Err(Error::Throttled(lane.throttled(until))),
                 Reservation::At(at) => {
                     if let Ok(wait) = (at - self.clock.now()).to_std() {
                         tokio::time::sleep(wait).await;
@@ -236,15 +236,6 @@ fn stored(source: event_log::Error) -> Error {
     Error::Store(Box::new(source))
 }
 
-fn throttled(lane: &Lane, until: DateTime<Utc>) -> Throttled {
-    let scope = match lane.name.split_once(':') {
-        Some(("workdrive.folder", id)) => ThrottleScope::Folder(id.to_owned()),
-        _ if lane.name.starts_with("oauth.") => ThrottleScope::Account,
-        _ if lane.name.starts_with("crm") => ThrottleScope::Organization,
-        _ => ThrottleScope::Token,
-    };
-    Throttled { until, scope, reason: format!("budget of {}", lane.name) }
-}
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::error::Error;
+use crate::error::{Error, ThrottleScope, Throttled};
 
 mod lane_state;
 mod limits;
@@ -28,6 +28,20 @@ pub struct Lane {
     pub name: Cow<'static, str>,
     /// How much may pass.
     pub limit: Limit,
+}
+
+impl Lane {
+    /// What a caller is told when the lane is closed until a moment.
+    #[must_use]
+    pub fn throttled(&self, until: DateTime<Utc>) -> Throttled {
+        let scope = match self.name.split_once(':') {
+            Some(("workdrive.folder", id)) => ThrottleScope::Folder(id.to_owned()),
+            _ if self.name.starts_with("oauth.") => ThrottleScope::Account,
+            _ if self.name.starts_with("crm") => ThrottleScope::Organization,
+            _ => ThrottleScope::Token,
+        };
+        Throttled { until, scope, reason: format!("budget of {}", self.name) }
+    }
 }
 
 /// How much may pass through a lane.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::budget::{Budget, Lane, LaneState, Limit, Reservation};
 use crate::clock::Clock;
-use crate::error::{Error, ThrottleScope, Throttled};
+use crate::error::Error;
 
 /// Above this number of lanes the idle ones are forgotten; folders come and go.
 const LANES_BEFORE_CLEANING: usize = 4096;
@@ -57,7 +57,7 @@ impl Budget for MemoryBudget {
             let left = max_wait - (now - begin);
             match self.with_lane(lane, now, |state| state.reserve(&lane.limit, now, left)) {
                 Reservation::TooLate(until) => {
-                    return Err(Error::Throttled(throttled(lane, until)));
+                    return Err(Error::Throttled(lane.throttled(until)));
                 }
                 Reservation::At(at) => {
                     if let Ok(wait) = (at - now).to_std() {
@@ -77,14 +77,4 @@ impl Budget for MemoryBudget {
         self.with_lane(lane, self.clock.now(), |state| state.refuse(until));
         Ok(())
     }
-}
-
-fn throttled(lane: &Lane, until: DateTime<Utc>) -> Throttled {
-    let scope = match lane.name.split_once(':') {
-        Some(("workdrive.folder", id)) => ThrottleScope::Folder(id.to_owned()),
-        _ if lane.name.starts_with("oauth.") => ThrottleScope::Account,
-        _ if lane.name.starts_with("crm") => ThrottleScope::Organization,
-        _ => ThrottleScope::Token,
-    };
-    Throttled { until, scope, reason: format!("budget of {}", lane.name) }
 }
