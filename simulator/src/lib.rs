@@ -1,1 +1,31 @@
-//! Every provider as a local HTTP server with state, faults and a journal.
+#![doc = include_str!("../README.md")]
+
+mod answer;
+mod call;
+mod clock;
+mod connection;
+mod content;
+mod context;
+pub mod control;
+mod crm;
+mod dispatch;
+mod drive;
+mod exchange;
+pub mod fault;
+pub mod journal;
+pub mod knobs;
+mod notify;
+mod oauth;
+mod random;
+mod route;
+pub mod seed;
+mod server;
+mod shared;
+mod workdrive;
+mod world;
+
+pub use control::Control;
+pub use fault::{Fault, FaultRule};
+pub use route::ROUTES;
+pub use seed::{DemoOptions, MigrationOptions, Seed};
+pub use server::{Error, Options, Simulator, start};

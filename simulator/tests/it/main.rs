@@ -1,0 +1,14 @@
+//! The simulator over real HTTP: every dialect, limit and fault it promises.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod control;
+mod crm;
+mod download;
+mod fault;
+mod fixture;
+mod oauth;
+mod receiver;
+mod seed;
+mod upload;
+mod watch;
+mod workdrive;
