@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use event_log::{Access, Database, Settings};
 use proptest::prelude::*;
 
+use providers::error::ThrottleScope;
+
 use super::*;
 
 /// A database whose budgets are opened, dropped and opened again, under a clock that is set by hand.
