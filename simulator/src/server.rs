@@ -194,6 +194,8 @@ impl Simulator {
         if let Some(ended) = self.ended.take() {
             let _ = ended.await;
         }
+        // Worker threads end a moment later and still hold on to the shared state.
+        self.shared.spool.remove();
     }
 }
 

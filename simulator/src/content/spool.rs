@@ -40,11 +40,17 @@ impl Spool {
             size_bytes: 0,
         }
     }
+
+    /// Removes the directory with all files; what is written afterwards fails.
+    pub(crate) fn remove(&self) {
+        // An error means that it is gone already.
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
 }
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.directory);
+        self.remove();
     }
 }
 
