@@ -158,14 +158,14 @@ pub enum Error {
         source: Option<BoxError>,
     },
 
-    /// Less content arrived than was announced. Try again.
-    #[error("{operation} ended after {received_bytes} of {expected_bytes} bytes")]
+    /// Less or more content arrived than was announced, or another length was announced than demanded. Try again.
+    #[error("{operation} gave {received_bytes} of {expected_bytes} bytes")]
     Incomplete {
         /// The failed operation.
         operation: &'static str,
-        /// Announced length in bytes.
+        /// Expected length in bytes.
         expected_bytes: u64,
-        /// Received length in bytes.
+        /// Received or announced length in bytes.
         received_bytes: u64,
     },
 

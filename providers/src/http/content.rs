@@ -54,6 +54,11 @@ impl Content {
         }
     }
 
+    /// Fails at its end unless it has so many bytes.
+    pub(crate) fn expect(&mut self, bytes: u64) {
+        self.expected_bytes = Some(bytes);
+    }
+
     /// Bytes handed out so far.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {

@@ -89,6 +89,20 @@ async fn a_truncated_download_is_noticed() {
 }
 
 #[tokio::test]
+async fn another_length_than_demanded_is_noticed_whether_announced_or_not() {
+    let announced = Server::start(granted(|_| Reply::bytes(200, CONTENT))).await;
+    let download = client(&announced.url).workdrive().download("f1", None).await.unwrap();
+    assert!(matches!(download.expecting(11), Err(Error::Incomplete { received_bytes: 10, .. })));
+    let raw = [b"HTTP/1.1 200 OK\r\n\r\n", CONTENT].concat();
+    let silent = Server::start(granted(move |_| Reply::Raw(raw.clone()))).await;
+    for (demanded, is_whole) in [(10, true), (11, false), (9, false)] {
+        let download = client(&silent.url).workdrive().download("f1", None).await.unwrap();
+        assert_eq!(download.length, None);
+        assert_eq!(read(download.expecting(demanded).unwrap()).await.is_ok(), is_whole, "{demanded}");
+    }
+}
+
+#[tokio::test]
 async fn a_range_is_accepted_under_206_and_under_200() {
     for status in [206, 200] {
         let reply = Reply::bytes(status, &CONTENT[3..]).with("Content-Range: bytes 3-9/10");

@@ -43,6 +43,19 @@ struct State {
     bad_client: Option<String>,
 }
 
+impl State {
+    /// Notes a failed refresh. A used-up limit needs no note: the budget remembers it, and for longer.
+    fn remember(&mut self, error: &Error, now: DateTime<Utc>) {
+        let (quiet, bad_client) = match error {
+            Error::Throttled(_) => return,
+            Error::BadClient { reason } => (QUIET_AFTER_BAD_CLIENT, Some(reason.clone())),
+            _ => (QUIET_AFTER_FAILURE, None),
+        };
+        self.quiet_until = Some(now + quiet);
+        self.bad_client = bad_client;
+    }
+}
+
 /// What the store holds.
 enum Stored {
     /// Good for use.
@@ -146,14 +159,7 @@ impl Tokens {
             return Err(error);
         }
         let now = self.clock.now();
-        self.with(|state| {
-            state.bad_client = match &error {
-                Error::BadClient { reason } => Some(reason.clone()),
-                _ => None,
-            };
-            let quiet = if state.bad_client.is_some() { QUIET_AFTER_BAD_CLIENT } else { QUIET_AFTER_FAILURE };
-            state.quiet_until = Some(now + quiet);
-        });
+        self.with(|state| state.remember(&error, now));
         match old.filter(|old| error.is_retryable() && old.expires_at - LAST_USE > now) {
             Some(old) => {
                 tracing::warn!(

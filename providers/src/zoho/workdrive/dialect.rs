@@ -8,6 +8,7 @@
 //! | 401 `F7003` | the token is refused |
 //! | 429, or `F7008` under any status | limit used up |
 //! | 402 | licence |
+//! | 409 | the name is taken, whatever the code |
 //! | 507, 509 | organisation's or person's storage full, not bandwidth |
 //! | 5xx `F000` | permanent refusal of this input |
 //! | 500 `F7007` | a wider scope is needed |
@@ -40,13 +41,13 @@ pub(crate) fn judge(call: &Call<'_>, answer: &Answer, now: DateTime<Utc>) -> Ref
         (402, _) => Error::Licence { detail: format!("{code}: {message}") },
         (507, _) => Error::StorageFull { detail: "storage of the organisation".to_owned() },
         (509, _) => Error::StorageFull { detail: "storage of the account's owner".to_owned() },
+        (409, _) => Error::NameTaken { name: String::new() },
         (_, "R008") => not_found(call),
         (_, "F7007") => missing_scope(call),
         (_, "F000") => Error::Rejected { code, message, field: None },
         (408 | 500.., _) => unavailable(call, answer),
         (403, _) => Error::Denied { operation, code, message },
         (404, _) => not_found(call),
-        (409, _) => Error::NameTaken { name: String::new() },
         (423, _) => Error::Denied { operation, code, message },
         _ => Error::Rejected { code, message, field: None },
     })
@@ -174,6 +175,7 @@ mod tests {
     #[test]
     fn a_taken_name_and_a_missing_item_have_their_own_kinds() {
         assert!(matches!(failed(409, ""), Error::NameTaken { .. }));
+        assert!(matches!(failed(409, r#"{"errors":[{"id":"F000"}]}"#), Error::NameTaken { .. }));
         assert!(matches!(failed(404, ""), Error::NotFound { .. }));
         assert!(matches!(failed(413, ""), Error::Rejected { .. }));
         assert!(matches!(failed(403, ""), Error::Denied { .. }));

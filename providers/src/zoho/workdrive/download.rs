@@ -25,12 +25,29 @@ const REDIRECTS: u32 = 5;
 /// The bytes of a file, or of a part of it, on their way.
 #[derive(Debug)]
 pub struct Download {
-    /// Bytes to come, where the provider announced it. Compare it with the size of the item when it is missing.
+    /// Bytes to come, where the provider announced it. It may announce too few: see [`Download::expecting`].
     pub length: Option<u64>,
     /// Whether this is the asked-for range. `false` after asking for a range means: the file from its beginning.
     pub partial: bool,
     /// The bytes. It fails when they trickle, and when fewer or more come than announced.
     pub stream: Content,
+}
+
+impl Download {
+    /// Demands the length that a listing told, or what is left of it for a range. A download may end early and look
+    /// complete, so use this wherever the item has a size.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`] at once when another length is announced; otherwise it comes from the stream.
+    pub fn expecting(mut self, bytes: u64) -> Result<Self, Error> {
+        if let Some(announced) = self.length.filter(|announced| *announced != bytes) {
+            let (expected_bytes, received_bytes) = (bytes, announced);
+            return Err(Error::Incomplete { operation: DOWNLOAD.name, expected_bytes, received_bytes });
+        }
+        self.length = Some(bytes);
+        self.stream.expect(bytes);
+        Ok(self)
+    }
 }
 
 impl WorkDrive<'_> {
