@@ -113,7 +113,7 @@ impl Client {
             let result = attempt(token.clone()).await;
             measured.end(&result);
             match result {
-                Err(Error::TokenExpired { .. }) if !token_replaced => {
+                Err(error) if !token_replaced && may_be_the_token(&error) => {
                     token = self.inner.tokens.replace(&token).await?;
                     token_replaced = true;
                 }
@@ -191,6 +191,16 @@ impl Client {
                 "the budget could not remember a refusal"
             );
         }
+    }
+}
+
+/// Whether a new token may help: the provider said so, or it said nothing but 401. The second is believed once only, so
+/// that a missing right does not use up the refreshes.
+fn may_be_the_token(error: &Error) -> bool {
+    match error {
+        Error::TokenExpired { .. } => true,
+        Error::Denied { code, .. } => code == "status_401",
+        _ => false,
     }
 }
 

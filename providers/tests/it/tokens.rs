@@ -100,6 +100,23 @@ async fn a_token_refused_again_after_the_refresh_is_reported_and_nothing_was_don
 }
 
 #[tokio::test]
+async fn a_401_that_explains_nothing_is_tried_once_with_a_new_token_and_then_believed() {
+    let refreshes = AtomicUsize::new(0);
+    let server = Server::start(move |request| {
+        numbered(&refreshes, request).unwrap_or_else(|| match request.header("authorization") {
+            Some("Zoho-oauthtoken at2") if request.path().ends_with("/users") => user(),
+            _ => Reply::json(401, &json!({})),
+        })
+    })
+    .await;
+    let client = client(&server.url);
+    client.crm().current_user().await.unwrap();
+    let error = client.workdrive().item("f1").await.unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error}");
+    assert_eq!((server.count(TOKEN_PATH), server.count("/files/f1")), (3, 2));
+}
+
+#[tokio::test]
 async fn a_missing_item_never_costs_a_refresh() {
     let server = Server::start(|request| {
         let gone = || Reply::json(401, &json!({"errors": [{"id": "R008", "title": "Unauthorized access"}]}));
