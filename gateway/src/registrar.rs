@@ -1,7 +1,7 @@
 //! Keeps the providers' promises to call us alive: created, renewed early with overlap, compared with what they really have.
 //!
 //! Each target (a module of an account) has a keeper. It looks at our rows and, every few minutes, at the provider; the
-//! [`plan`] of what to do next is a pure function of the two. A row is committed before the provider is called, so after
+//! plan of what to do next is a pure function of the two. A row is committed before the provider is called, so after
 //! a crash or a lost answer the provider is asked what became of it before anything is created again. One registrar works
 //! at a time; others stand by.
 
