@@ -11,11 +11,7 @@ pub fn path() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
     let folder = test.parent().and_then(|deps| deps.parent()).expect("tests are built two folders deep");
     let binary = folder.join("gateledger");
-    assert!(
-        binary.is_file(),
-        "{} is not there: run tests/run, or `cargo build --bin gateledger`",
-        binary.display()
-    );
+    assert!(binary.is_file(), "{} is not there: run tests/run, or `cargo build --bin gateledger`", binary.display());
     binary
 }
 

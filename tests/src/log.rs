@@ -21,7 +21,8 @@ impl Log {
     /// When it cannot be opened.
     #[must_use]
     pub fn open(path: &Path) -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
         let options = SqliteConnectOptions::new().filename(path).read_only(true);
         let pool = runtime
             .block_on(SqlitePoolOptions::new().max_connections(1).connect_with(options))

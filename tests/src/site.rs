@@ -135,17 +135,14 @@ impl Site {
     /// When it takes longer than two minutes.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let mut child = self
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+        let mut child =
+            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
         std::thread::scope(|scope| {
             let stdout = scope.spawn(move || text(out.take()));
             let stderr = scope.spawn(move || text(err.take()));
-            let status = until(&format!("{arguments:?} ends"), 120, || child.try_wait().expect("a child can be waited for"));
+            let status =
+                until(&format!("{arguments:?} ends"), 120, || child.try_wait().expect("a child can be waited for"));
             Ran {
                 code: status.code(),
                 stdout: stdout.join().unwrap_or_default(),

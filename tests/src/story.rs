@@ -68,7 +68,8 @@ fn order(log: &Log, told: &mut Told) {
 
 /// Nothing is left open, and what was unknown is known.
 fn effects(log: &Log, told: &mut Told) {
-    let open = log.texts("SELECT effect_key || ' is ' || status FROM effects WHERE status NOT IN ('succeeded', 'failed')");
+    let open =
+        log.texts("SELECT effect_key || ' is ' || status FROM effects WHERE status NOT IN ('succeeded', 'failed')");
     told.problems.extend(open);
     for settled in log.events("effect.settled") {
         match settled["done"].as_bool() {
@@ -102,7 +103,8 @@ fn runs(log: &Log, told: &mut Told) {
 
     let mut updated: HashMap<_, u64> = HashMap::new();
     for update in log.events("crm_record.updated") {
-        let record = (text(&update, "transfer"), text(&update, "record_id"), update["run"].as_i64().unwrap_or_default());
+        let record =
+            (text(&update, "transfer"), text(&update, "record_id"), update["run"].as_i64().unwrap_or_default());
         *updated.entry(record).or_default() += 1;
         told.updated += 1;
     }

@@ -56,7 +56,8 @@ pub fn compare(before: &State, after: &State) -> Findings {
     let source = Tree::of(organization(after, ORG_B));
     let destination = Tree::of(organization(after, ORG_A));
     let was_there = Tree::of(organization(before, ORG_A));
-    let mut comparison = Comparison { source, destination, was_there, used: HashSet::new(), findings: Findings::default() };
+    let mut comparison =
+        Comparison { source, destination, was_there, used: HashSet::new(), findings: Findings::default() };
     comparison.untouched(before, after);
 
     let done_before: HashSet<&str> =
@@ -90,13 +91,30 @@ pub fn compare(before: &State, after: &State) -> Findings {
 pub fn updates(journal: &[Entry]) -> HashMap<String, u64> {
     let mut updates = HashMap::new();
     for entry in journal {
-        let committed = (200..300).contains(&entry.status) || matches!(entry.fault.as_deref(), Some("cut_after" | "truncated_json"));
+        let committed = (200..300).contains(&entry.status)
+            || matches!(entry.fault.as_deref(), Some("cut_after" | "truncated_json"));
         if entry.route == "crm.update" && committed {
             let id = entry.path.rsplit('/').next().unwrap_or_default();
             *updates.entry(id.to_owned()).or_default() += 1;
         }
     }
     updates
+}
+
+/// Requests that may change something at a provider.
+#[must_use]
+pub fn writes(journal: &[Entry]) -> Vec<&Entry> {
+    let reads_by_post = ["oauth.token", "crm.coql"];
+    journal.iter().filter(|entry| entry.method != "GET" && !reads_by_post.contains(&entry.route.as_str())).collect()
+}
+
+/// The files at the destination as paths with hashes, sorted.
+#[must_use]
+pub fn files_at_destination(state: &State) -> Vec<(String, Option<String>)> {
+    let items = organization(state, ORG_A).items.iter().filter(|item| !item.is_folder && !item.trashed);
+    let mut files: Vec<_> = items.map(|item| (item.path.clone(), item.md5.clone())).collect();
+    files.sort();
+    files
 }
 
 /// Whether a record's checkbox is set.
@@ -169,7 +187,8 @@ impl<'a> Comparison<'a> {
     /// Compares a folder with its one counterpart in `parent_id`; returns the number of files below it.
     fn folder(&mut self, folder: &ItemState, parent_id: &str, path: &str) -> u64 {
         let siblings = self.destination.below(parent_id).to_vec();
-        let twins: Vec<&&ItemState> = siblings.iter().filter(|item| item.is_folder && item.name == folder.name).collect();
+        let twins: Vec<&&ItemState> =
+            siblings.iter().filter(|item| item.is_folder && item.name == folder.name).collect();
         let [twin] = twins.as_slice() else {
             self.problem(format!("{path}: the folder is there {} times", twins.len()));
             return 0;
@@ -189,8 +208,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn file(&mut self, file: &ItemState, parent_id: &str, path: &str) {
-        let taken = self.was_there.below(parent_id).iter().any(|item| item.name.to_lowercase() == file.name.to_lowercase());
-        let new = self.destination.below(parent_id).iter().filter(|item| !item.is_folder && !self.was_there.is_there(&item.id));
+        let taken =
+            self.was_there.below(parent_id).iter().any(|item| item.name.to_lowercase() == file.name.to_lowercase());
+        let new = self
+            .destination
+            .below(parent_id)
+            .iter()
+            .filter(|item| !item.is_folder && !self.was_there.is_there(&item.id));
         let copies: Vec<&ItemState> = new
             .filter(|item| if taken { is_stamped(&file.name, &item.name) } else { item.name == file.name })
             .copied()
@@ -228,7 +252,14 @@ impl<'a> Comparison<'a> {
             .items
             .iter()
             .filter(|item| !self.was_there.is_there(&item.id) && !self.used.contains(&item.id))
-            .map(|item| format!("{} ({}{}): nobody asked for it", item.path, item.id, if item.trashed { ", in the trash" } else { "" }))
+            .map(|item| {
+                format!(
+                    "{} ({}{}): nobody asked for it",
+                    item.path,
+                    item.id,
+                    if item.trashed { ", in the trash" } else { "" }
+                )
+            })
             .collect();
         self.findings.problems.extend(unasked);
     }
@@ -242,7 +273,9 @@ fn is_stamped(name: &str, found: &str) -> bool {
     };
     let stamp = found.strip_prefix(stem).and_then(|rest| rest.strip_suffix(extension)).unwrap_or_default();
     stamp.len() == 16
-        && stamp.char_indices().all(|(at, letter)| if at == 0 || at == 9 { letter == '_' } else { letter.is_ascii_digit() })
+        && stamp
+            .char_indices()
+            .all(|(at, letter)| if at == 0 || at == 9 { letter == '_' } else { letter.is_ascii_digit() })
 }
 
 #[cfg(test)]
