@@ -155,3 +155,52 @@ async fn decide_batch(
         .await
         .map_err(|Stuck(error, at)| (error, at))
 }
+
+#[cfg(test)]
+mod tests {
+    use event_log::{EventId, GlobalPosition, StreamName, StreamVersion};
+
+    use super::*;
+
+    fn event(position: i64, bytes: usize) -> RecordedEvent {
+        RecordedEvent {
+            global_position: GlobalPosition(position),
+            id: EventId::fresh(),
+            stream_name: StreamName::new("poll", "p"),
+            stream_version: StreamVersion(position),
+            event_type: catalogue::poll::COMPLETED,
+            schema_version: 1,
+            account: None,
+            organization: None,
+            source: "poll".to_owned(),
+            correlation_id: uuid::Uuid::nil(),
+            causation_id: None,
+            occurred_at: None,
+            received_at: None,
+            recorded_at: chrono::DateTime::UNIX_EPOCH,
+            data: "x".repeat(bytes),
+            metadata: "{}".to_owned(),
+            payload: None,
+        }
+    }
+
+    /// Events and last position of each part.
+    fn shape(events: Vec<RecordedEvent>, last: i64) -> Vec<(usize, i64)> {
+        let parts = parts(Batch { events, last: GlobalPosition(last) });
+        parts.iter().map(|part| (part.events.len(), part.last.0)).collect()
+    }
+
+    #[test]
+    fn many_decisions_are_spread_over_several_units_of_work() {
+        let small = (1..=500).map(|position| event(position, 10)).collect();
+        assert_eq!(shape(small, 600), [(200, 200), (200, 400), (100, 600)]);
+        let polls = (1..=25).map(|position| event(position, 5_000)).collect();
+        assert_eq!(shape(polls, 25), [(10, 10), (10, 20), (5, 25)]);
+    }
+
+    #[test]
+    fn batch_without_events_still_moves_the_checkpoint() {
+        assert_eq!(shape(Vec::new(), 7), [(0, 7)]);
+        assert_eq!(shape(vec![event(3, 1_000_000)], 7), [(1, 7)]);
+    }
+}

@@ -5,7 +5,7 @@ use event_log::sqlx::{self, Row};
 use serde::Serialize;
 
 use crate::Error;
-use crate::ledger::{Summary, summary};
+use crate::ledger::Summary;
 
 /// What is left to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -32,9 +32,14 @@ impl Idle {
 /// Database failures.
 pub async fn look(log: &Log) -> Result<Idle, Error> {
     let readers = log.database().readers();
-    let effects = summary(readers).await?;
+    // One statement, so one moment: a decision between two looks would be in neither.
     let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
+        "SELECT (SELECT count(*) FROM effects WHERE status = 'planned') AS planned, \
+         (SELECT count(*) FROM effects WHERE status = 'started') AS started, \
+         (SELECT count(*) FROM effects WHERE status = 'unknown') AS unknown, \
+         (SELECT count(*) FROM effects WHERE status = 'succeeded') AS succeeded, \
+         (SELECT count(*) FROM effects WHERE status = 'failed') AS failed, \
+         (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
            AND (error_code IN ('needs_consent', 'bad_client', 'licence') AND not_before > $1 \
              OR account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
              OR source_account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent'))) AS waiting, \
@@ -46,6 +51,13 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
     .bind(log.now())
     .fetch_one(readers)
     .await?;
-    let waiting: i64 = row.try_get("waiting")?;
-    Ok(Idle { effects, waiting_for_a_person: waiting.cast_unsigned(), undecided: row.try_get("undecided")? })
+    let count = |name: &str| row.try_get::<i64, _>(name).map(i64::cast_unsigned);
+    let effects = Summary {
+        planned: count("planned")?,
+        started: count("started")?,
+        unknown: count("unknown")?,
+        succeeded: count("succeeded")?,
+        failed: count("failed")?,
+    };
+    Ok(Idle { effects, waiting_for_a_person: count("waiting")?, undecided: row.try_get("undecided")? })
 }

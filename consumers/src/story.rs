@@ -6,7 +6,7 @@ use catalogue::transfer::{FileCompleted, Verification};
 use event_log::Append;
 
 use crate::ledger::{Effect, Kind, Verdict};
-use crate::transfer::request::{CopyFile, CopyFolder, CopiedFile, Locate, UpdateRecord};
+use crate::transfer::request::{CopiedFile, CopyFile, CopyFolder, Locate, UpdateRecord};
 
 /// Tells how an effect ended, if it ended.
 pub(crate) fn tell(effect: &Effect, verdict: &Verdict) {
@@ -22,7 +22,11 @@ fn located(effect: &Effect, verdict: &Verdict) {
     let Ok(Locate { record_id, folder_name, .. }) = effect.request() else { return };
     if let Verdict::Succeeded { result, .. } = verdict {
         let folder_id = result["source_folder_id"].as_str().unwrap_or_default();
-        tracing::info!(record.id = record_id, folder.id = folder_id, "record {record_id}: copying folder {folder_name:?} ({folder_id})");
+        tracing::info!(
+            record.id = record_id,
+            folder.id = folder_id,
+            "record {record_id}: copying folder {folder_name:?} ({folder_id})"
+        );
     }
 }
 
@@ -39,7 +43,11 @@ fn folder(effect: &Effect, verdict: &Verdict) {
             );
         }
         Verdict::Failed { error, .. } => {
-            tracing::warn!(record.id = record_id, folder.id = source_folder_id, "record {record_id}: folder {path:?} failed: {error}");
+            tracing::warn!(
+                record.id = record_id,
+                folder.id = source_folder_id,
+                "record {record_id}: folder {path:?} failed: {error}"
+            );
         }
         _ => {}
     }
@@ -52,7 +60,10 @@ fn file(effect: &Effect, verdict: &Verdict) {
             let Ok(copied) = serde_json::from_value::<CopiedFile>(result.clone()) else { return };
             let CopiedFile { name, bytes, .. } = copied;
             let how = how(events, copied.verification);
-            tracing::info!(record.id = record_id, "record {record_id}: file {path:?} copied as {name:?}, {bytes} bytes, {how}");
+            tracing::info!(
+                record.id = record_id,
+                "record {record_id}: file {path:?} copied as {name:?}, {bytes} bytes, {how}"
+            );
         }
         Verdict::Failed { error, .. } => {
             tracing::warn!(record.id = record_id, "record {record_id}: file {path:?} failed: {error}");

@@ -172,3 +172,141 @@ fn in_words(error: &dyn std::error::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+mod tests {
+    use event_log::StreamName;
+    use providers::error::{ThrottleScope, Throttled};
+
+    use super::*;
+
+    fn effect(kind: Kind, attempt: i64, unknown: bool) -> Effect {
+        Effect {
+            key: "k".to_owned(),
+            kind,
+            stream: StreamName::new("transfer", "t-1"),
+            run: 1,
+            account: "a".to_owned(),
+            source_account: None,
+            organization: "o".to_owned(),
+            attempt,
+            unknown,
+            last_started_at: None,
+            request: "{}".to_owned(),
+            once_key: None,
+            correlation_id: uuid::Uuid::nil(),
+            causation_id: None,
+        }
+    }
+
+    fn lost(outcome: Outcome) -> Refusal {
+        Refusal::Unavailable { operation: "o", status: Some(500), outcome, source: None }
+    }
+
+    fn throttled(until: DateTime<Utc>) -> Refusal {
+        Refusal::Throttled(Throttled { until, scope: ThrottleScope::Token, reason: "r".to_owned() })
+    }
+
+    fn gone() -> Refusal {
+        Refusal::NotFound { what: "file", id: "f".to_owned() }
+    }
+
+    fn noon() -> DateTime<Utc> {
+        "2026-01-01T12:00:00Z".parse().expect("a time")
+    }
+
+    /// The verdict's name, and the code where it gives up.
+    fn verdict(trouble: &Trouble, effect: &Effect) -> (&'static str, Option<String>) {
+        let patience =
+            Patience { max_attempts: 3, retry_base: Duration::from_millis(10), settle_after: Duration::from_secs(1) };
+        let verdict = trouble.verdict(effect, patience, noon());
+        if let Verdict::Wait { until: at, .. }
+        | Verdict::Retry { not_before: at, .. }
+        | Verdict::Unknown { settle_at: at, .. } = &verdict
+        {
+            assert!(*at > noon(), "nothing may be tried again at once");
+        }
+        let code = match &verdict {
+            Verdict::Failed { code, .. } => Some(code.clone()),
+            _ => None,
+        };
+        (verdict.as_str(), code)
+    }
+
+    fn failed(code: &str) -> (&'static str, Option<String>) {
+        ("failed", Some(code.to_owned()))
+    }
+
+    #[test]
+    fn write_with_an_unknown_outcome_is_settled_and_a_failed_read_is_only_tried_again() {
+        let fresh = effect(Kind::CopyFile, 0, false);
+        assert_eq!(verdict(&Trouble::Provider(lost(Outcome::Unknown)), &fresh).0, "unknown");
+        assert_eq!(verdict(&Trouble::Provider(lost(Outcome::NotDone)), &fresh).0, "retry");
+        assert_eq!(verdict(&Trouble::Source(lost(Outcome::Unknown)), &fresh).0, "retry");
+        assert_eq!(verdict(&Trouble::Read(lost(Outcome::Unknown)), &fresh).0, "retry");
+    }
+
+    #[test]
+    fn last_attempt_with_an_unknown_outcome_is_settled_all_the_same() {
+        let last = effect(Kind::CopyFile, 2, false);
+        assert_eq!(verdict(&Trouble::Provider(lost(Outcome::Unknown)), &last).0, "unknown");
+        assert_eq!(verdict(&Trouble::Provider(lost(Outcome::NotDone)), &last), failed("unavailable"));
+    }
+
+    #[test]
+    fn settling_ends_some_time_and_says_that_the_question_is_open() {
+        let trouble = Trouble::Read(lost(Outcome::Unknown));
+        assert_eq!(verdict(&trouble, &effect(Kind::CopyFile, 8, true)).0, "unknown");
+        assert_eq!(verdict(&trouble, &effect(Kind::CopyFile, 9, true)), failed(UNSETTLED));
+        let settling = effect(Kind::CopyFile, 1, true);
+        assert_eq!(verdict(&Trouble::Source(gone()), &settling), failed(UNSETTLED));
+        assert_eq!(verdict(&Trouble::Read(gone()), &settling), failed("not_found"));
+    }
+
+    #[test]
+    fn what_looks_before_it_writes_is_simply_done_again_and_not_for_ever() {
+        for kind in [Kind::CopyFolder, Kind::Locate] {
+            let trouble = Trouble::Provider(lost(Outcome::Unknown));
+            assert_eq!(verdict(&trouble, &effect(kind, 1, true)).0, "unknown");
+            assert_eq!(verdict(&trouble, &effect(kind, 2, true)), failed("unavailable"));
+        }
+    }
+
+    #[test]
+    fn limits_missing_rights_and_our_own_trouble_wait_whatever_was_tried() {
+        let waits = [
+            Trouble::Provider(throttled(noon() + Duration::from_secs(9))),
+            Trouble::Source(throttled(noon() - Duration::from_secs(9))),
+            Trouble::Source(Refusal::NeedsConsent { reason: "r".to_owned() }),
+            Trouble::Provider(Refusal::BadClient { reason: "r".to_owned() }),
+            Trouble::Provider(Refusal::Licence { detail: "d".to_owned() }),
+            Trouble::Provider(Refusal::Store("disk".into())),
+            Trouble::Ours(Error::Log(event_log::Error::Overloaded)),
+        ];
+        for trouble in &waits {
+            for effect in [effect(Kind::CopyFile, 9, false), effect(Kind::CopyFile, 9, true)] {
+                assert_eq!(verdict(trouble, &effect).0, "wait", "{trouble}");
+            }
+        }
+    }
+
+    #[test]
+    fn refusals_that_no_attempt_changes_fail_at_once() {
+        let fresh = effect(Kind::CopyFile, 0, false);
+        assert_eq!(verdict(&Trouble::Provider(gone()), &fresh), failed("not_found"));
+        let full = Refusal::StorageFull { detail: "d".to_owned() };
+        assert_eq!(verdict(&Trouble::Provider(full), &fresh), failed("storage_full"));
+        assert_eq!(verdict(&Trouble::Ours(Error::NoSuchTransfer("t".to_owned())), &fresh), failed("internal"));
+        let taken = || Trouble::Provider(Refusal::NameTaken { name: "n".to_owned() });
+        assert_eq!(verdict(&taken(), &fresh).0, "retry");
+        assert_eq!(verdict(&taken(), &effect(Kind::CopyFolder, 0, false)), failed("name_taken"));
+    }
+
+    #[test]
+    fn pauses_grow_and_stay_below_a_minute() {
+        let base = Duration::from_secs(1);
+        assert!(pause(base, 0) >= base && pause(base, 0) < base * 2);
+        assert!(pause(base, 3) >= base * 8);
+        assert_eq!(pause(base, i64::MAX), LONGEST_PAUSE);
+    }
+}

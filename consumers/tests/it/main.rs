@@ -1,0 +1,10 @@
+//! The consumers over real SQLite and simulated providers.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod copying;
+mod crashes;
+mod deciding;
+mod ledger;
+mod pausing;
+mod stage;
+mod surviving;

@@ -1,0 +1,105 @@
+//! Limits and missing rights: what waits for them, and what does not.
+
+use serde_json::json;
+use simulator::Fault;
+use simulator::control::{GrantChange, GrantRenewal};
+
+use crate::stage::{Plan, Stage, text};
+
+/// A second transfer, from organisation C.
+const OTHER: &str = "[transfers.other]\ncrm = \"org-a\"\nsource = \"org-c\"\ndestination = \"org-a\"\n\
+    module = \"Contacts\"\ncheckbox_field = \"Transfer_Complete\"\nfolder_field = \"Source_Folder_Name\"\n\
+    source_team_folder_id = \"team-c\"\ndestination_folder_id = \"dest\"\nretry_base_ms = 20";
+
+fn two_sources() -> Plan {
+    let transfer = Box::leak(format!("destination_folder_id = \"dest\"\n{OTHER}").into_boxed_str());
+    Plan { folders: vec!["Acme", "Gamma"], transfer, ..Plan::default() }
+}
+
+#[tokio::test]
+async fn throttled_call_waits_as_long_as_it_is_told_and_uses_up_no_attempt() {
+    let routes = ["workdrive.list", "workdrive.create_folder", "workdrive.download", "workdrive.upload"];
+    for route in routes {
+        let source = (0..4).map(|number| text(&format!("Acme/{number}.txt"), "x")).collect();
+        let mut stage = Stage::new(Plan { source, transfer: "max_attempts = 1", ..Plan::default() }).await;
+        stage.fault(route, Fault::Throttle { retry_after_seconds: Some(120) }, 1);
+        stage.start();
+        stage.learn(1).await;
+        stage.until_met(1).await;
+        stage
+            .until("the rest to be done", async || {
+                let effects = consumers::idle::look(&stage.log).await.unwrap().effects;
+                (effects.started == 0 && effects.open() > 0).then_some(())
+            })
+            .await;
+        assert!(!stage.is_ticked(1), "{route}");
+        stage.advance(125);
+        stage.until_idle().await;
+        stage.assert_mirrored("Acme");
+        assert!(stage.is_ticked(1), "{route}");
+        assert!(stage.events("effect.retried").await.is_empty(), "{route}");
+        assert_eq!(stage.control().counts().misdeed("called_while_throttled"), 0, "{route}");
+    }
+}
+
+#[tokio::test]
+async fn throttled_source_holds_up_no_other_source() {
+    let mut stage = Stage::new(two_sources()).await;
+    let rule = simulator::FaultRule::once("workdrive.download", Fault::Throttle { retry_after_seconds: Some(300) });
+    stage.control().add_fault(rule.for_organization("org-b")).unwrap();
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    stage.learn(2).await;
+    stage.until("the other source's record", async || stage.is_ticked(2).then_some(())).await;
+    assert!(!stage.is_ticked(1));
+    stage.advance(305);
+    stage.until("the throttled record", async || stage.is_ticked(1).then_some(())).await;
+}
+
+#[tokio::test]
+async fn revoked_source_stops_alone_and_goes_on_after_consent() {
+    let mut stage = Stage::new(two_sources()).await;
+    stage.control().revoke_grants("org-b", &GrantChange::default()).unwrap();
+    stage.start();
+    stage.learn(1).await;
+    stage.learn(2).await;
+    stage.until("the other source's record", async || stage.is_ticked(2).then_some(())).await;
+    stage
+        .until("the account to wait for a person", async || {
+            let look = consumers::idle::look(&stage.log).await.unwrap();
+            (look.waiting_for_a_person > 0 && look.is_idle()).then_some(())
+        })
+        .await;
+    assert!(stage.accounts.needs_consent("org-b"));
+    let asked = stage.calls("workdrive.list");
+    stage.control().renew_grants("org-b", &GrantRenewal::default()).unwrap();
+    // The grant is the refused one, so it is tried ever more rarely.
+    stage
+        .until("the record of the renewed account", async || {
+            stage.advance(30);
+            stage.is_ticked(1).then_some(())
+        })
+        .await;
+    assert!(stage.calls("workdrive.list") > asked);
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+}
+
+#[tokio::test]
+async fn suspended_licence_is_no_reason_to_ask_for_every_file() {
+    let source = (0..40).map(|number| text(&format!("Acme/{number}.txt"), "x")).collect();
+    let knobs = json!({"workdrive": {"upload_refusal": "licence"}});
+    let stage = Stage::started(Plan { source, knobs, ..Plan::default() }).await;
+    stage.until("the first refusal", async || (stage.calls("workdrive.upload") > 0).then_some(())).await;
+    stage
+        .until("the lane to be paused", async || {
+            (consumers::idle::look(&stage.log).await.unwrap().effects.started == 0).then_some(())
+        })
+        .await;
+    // At most what was running when the first refusal came.
+    assert!(stage.calls("workdrive.upload") <= 8, "{}", stage.calls("workdrive.upload"));
+    stage.control().set_knobs(json!({"workdrive": {"upload_refusal": "none"}})).unwrap();
+    stage.until("the check", async || stage.is_ticked(1).then_some(())).await;
+    stage.assert_mirrored("Acme");
+}

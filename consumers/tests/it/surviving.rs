@@ -1,0 +1,266 @@
+//! Faults on the way, one at a time: nothing is lost, nothing is doubled.
+
+use std::time::Duration;
+
+use catalogue::transfer::{Completed, FileCompleted};
+use serde_json::json;
+use simulator::Fault;
+
+use crate::stage::{Plan, Stage, sized, text};
+
+fn files(count: usize) -> Vec<serde_json::Value> {
+    (0..count).map(|number| text(&format!("Acme/{}/{number}.txt", number % 2), &format!("content {number}"))).collect()
+}
+
+#[tokio::test]
+async fn file_that_fails_does_not_stop_the_rest_and_any_file_is_enough() {
+    let mut stage = Stage::new(Plan { source: files(6), ..Plan::default() }).await;
+    stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    let completed: Completed = stage.events("transfer.completed").await[0].decode().unwrap();
+    assert_eq!((completed.files_copied, completed.files_failed, completed.check), (5, 1, true));
+    assert!(stage.is_ticked(1));
+    assert_eq!(stage.dead_letters().await[0].reason, "rejected");
+}
+
+#[tokio::test]
+async fn when_all_files_are_demanded_a_redriven_file_completes_the_run_and_checks_the_record() {
+    let plan = Plan { source: files(6), transfer: "check_when = \"all\"", ..Plan::default() };
+    let mut stage = Stage::new(plan).await;
+    stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    assert!(!stage.is_ticked(1));
+    assert_eq!(stage.calls("crm.update"), 0);
+
+    stage.redrive_all().await;
+    stage.until_events("transfer.completed", 2).await;
+    stage.until_idle().await;
+    assert!(stage.is_ticked(1));
+    assert!(stage.dead_letters().await.is_empty());
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.events("effect.redriven").await.len(), 1);
+}
+
+#[tokio::test]
+async fn lost_answers_are_settled_without_doubles() {
+    let mut source = files(6);
+    source.push(sized("Acme/large.bin", 11 * 1024 * 1024));
+    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    for (route, times) in
+        [("workdrive.upload", 3), ("workdrive.upload_stream", 1), ("workdrive.create_folder", 2), ("crm.update", 1)]
+    {
+        stage.fault(route, Fault::CutAfter {}, times);
+    }
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.until_met(7).await;
+    stage.assert_mirrored("Acme");
+    assert!(stage.is_ticked(1));
+    assert_eq!((stage.calls("workdrive.upload"), stage.calls("workdrive.upload_stream")), (6, 1));
+    assert_eq!(stage.calls("crm.update"), 1);
+    assert_eq!(stage.events("transfer.completed").await.len(), 1);
+    let settled = stage.events("transfer_file.completed").await;
+    let settled = settled.iter().filter(|event| event.decode::<FileCompleted>().unwrap().settled).count();
+    assert_eq!(settled, 4);
+}
+
+#[tokio::test]
+async fn unreadable_answer_of_an_upload_is_settled_like_a_lost_one() {
+    let mut stage = Stage::new(Plan { source: files(3), ..Plan::default() }).await;
+    stage.fault("workdrive.upload", Fault::TruncatedJson {}, 2);
+    stage.fault("workdrive.create_folder", Fault::TruncatedJson {}, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 3);
+}
+
+#[tokio::test]
+async fn outcome_that_stays_unknown_for_long_is_still_found() {
+    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+    stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    // Four long penalties in a row, each met by the settling.
+    for round in 1..=4 {
+        stage.fault("workdrive.list", Fault::Throttle { retry_after_seconds: Some(400) }, 1);
+        stage.until_met(1 + round).await;
+        stage
+            .until("the penalty to be known", async || {
+                let look = consumers::idle::look(&stage.log).await.unwrap();
+                (look.effects.started == 0 && look.effects.unknown == 1).then_some(())
+            })
+            .await;
+        stage.advance(410);
+    }
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 1);
+}
+
+#[tokio::test]
+async fn content_that_is_cut_on_its_way_is_sent_again() {
+    let mut source = files(4);
+    source.push(sized("Acme/large.bin", 11 * 1024 * 1024));
+    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    stage.fault("workdrive.download", Fault::CutMidBody { after_bytes: 3 }, 2);
+    stage.fault("workdrive.upload", Fault::CutMidBody { after_bytes: 3 }, 1);
+    stage.fault("workdrive.upload_stream", Fault::CutMidBody { after_bytes: 5_000_000 }, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert!(stage.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn download_that_ends_early_and_calls_it_complete_is_not_taken_for_the_file() {
+    let mut stage = Stage::new(Plan { source: files(3), ..Plan::default() }).await;
+    stage.fault("workdrive.download", Fault::ShortBody { bytes: 4 }, 2);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+}
+
+#[tokio::test]
+async fn file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now() {
+    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+    stage.fault("workdrive.create_folder", Fault::Delay { ms: 700 }, 2);
+    stage.start();
+    stage.learn(1).await;
+    stage
+        .until("the listing", async || (stage.events("transfer_folder.prepared").await.len() == 1).then_some(()))
+        .await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let id = stage.items("org-b", "Customers/Acme").into_iter().find(|(_, item)| !item.is_folder).unwrap().1.id;
+    stage.change_tree("org-b", json!({"modify": [{"id": id, "text": "longer than it was before"}]}));
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+}
+
+#[tokio::test]
+async fn expired_tokens_and_server_errors_cost_nothing_but_time() {
+    let mut stage = Stage::new(Plan { source: files(6), transfer: "max_attempts = 4", ..Plan::default() }).await;
+    for route in ["workdrive.list", "workdrive.download", "workdrive.upload", "workdrive.create_folder", "crm.update"] {
+        stage.fault(route, Fault::ExpiredToken {}, 1);
+        stage.fault(route, Fault::Status { code: 503, html_body: true }, 1);
+        stage.fault(route, Fault::CutBefore {}, 1);
+    }
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert!(stage.is_ticked(1));
+    assert!(stage.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
+async fn server_that_fails_for_ever_ends_the_run_instead_of_being_asked_for_ever() {
+    for route in ["workdrive.list", "workdrive.download", "workdrive.upload", "workdrive.create_folder"] {
+        let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+        let rule = simulator::FaultRule::once(route, Fault::Status { code: 500, html_body: false }).forever();
+        stage.control().add_fault(rule).unwrap();
+        stage.start();
+        stage.learn(1).await;
+        stage.until_idle().await;
+        assert!(!stage.is_ticked(1), "{route}");
+        assert!(!stage.dead_letters().await.is_empty(), "{route}");
+        stage.control().clear_faults();
+        stage.redrive_all().await;
+        stage.until("the copy", async || stage.is_ticked(1).then_some(())).await;
+        stage.until_idle().await;
+        stage.assert_mirrored("Acme");
+    }
+}
+
+#[tokio::test]
+async fn effect_given_up_while_unsettled_is_settled_when_it_is_redriven() {
+    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+    stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    // The listing is asked for by cursor, then by offset.
+    stage.fault("workdrive.list", Fault::Status { code: 403, html_body: false }, 2);
+    stage.until_idle().await;
+    let letters = stage.dead_letters().await;
+    assert_eq!(letters.iter().map(|letter| letter.reason.as_str()).collect::<Vec<_>>(), ["unsettled"]);
+    stage.redrive_all().await;
+    stage.until("the check", async || stage.is_ticked(1).then_some(())).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 1);
+}
+
+#[tokio::test]
+async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room() {
+    let knobs = json!({"workdrive": {"upload_refusal": "organization_storage"}});
+    let stage = Stage::started(Plan { source: files(2), knobs, ..Plan::default() }).await;
+    stage.until_idle().await;
+    let letters = stage.dead_letters().await;
+    assert_eq!(letters.len(), 2);
+    assert!(letters.iter().all(|letter| letter.reason == "storage_full" && letter.error.contains("storage is full")));
+    assert!(!stage.is_ticked(1));
+    stage.control().set_knobs(json!({"workdrive": {"upload_refusal": "none"}})).unwrap();
+    stage.redrive_all().await;
+    stage.until("the check", async || stage.is_ticked(1).then_some(())).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+}
+
+#[tokio::test]
+async fn name_taken_between_look_and_upload_ends_in_our_style() {
+    for knob in ["suffix", "conflict"] {
+        let source = vec![text("Acme/plan.txt", "ours")];
+        let knobs = json!({"workdrive": {"file_collision": knob, "folder_collision": knob}});
+        let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+        stage.fault("workdrive.download", Fault::Delay { ms: 600 }, 1);
+        stage.start();
+        stage.learn(1).await;
+        stage.until_met(1).await;
+        stage.add("org-a", "dest", &[text("Acme/plan.txt", "theirs")]);
+        stage.until_idle().await;
+        let names: Vec<String> = stage.tree("org-a", "Shared/Migrated/Acme").into_keys().collect();
+        assert_eq!(names.len(), 2, "{knob}: {names:?}");
+        assert!(names.iter().any(|name| consumers::transfer::name::is_stamped(name)), "{knob}: {names:?}");
+        assert!(stage.is_ticked(1));
+    }
+}
+
+#[tokio::test]
+async fn folder_made_by_somebody_at_the_same_moment_is_shared() {
+    for knob in ["suffix", "conflict"] {
+        let source = vec![text("Acme/sub/a.txt", "ours")];
+        let knobs = json!({"workdrive": {"folder_collision": knob}});
+        let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+        stage.fault("workdrive.create_folder", Fault::Delay { ms: 600 }, 1);
+        stage.start();
+        stage.learn(1).await;
+        stage.until_met(1).await;
+        stage.add("org-a", "dest", &[text("Acme/theirs.txt", "theirs")]);
+        stage.until_idle().await;
+        let root: Vec<String> = stage.tree("org-a", "Shared/Migrated").into_keys().collect();
+        assert_eq!(root, ["Acme", "Acme/sub", "Acme/sub/a.txt", "Acme/theirs.txt"], "{knob}");
+    }
+}
+
+#[tokio::test]
+async fn characters_that_the_upload_drops_are_put_back() {
+    let knobs = json!({"workdrive": {"strip_full_width": true}});
+    let source = vec![text("Acme/\u{ff21}plan\u{ff01}.txt", "wide")];
+    let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+    stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 1);
+}
