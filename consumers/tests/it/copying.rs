@@ -18,7 +18,7 @@ async fn tree_is_copied_whole_with_every_kind_of_name() {
         text("Acme/日本 資料/Ünïcödé & 100% +#?.txt", "unicode"),
         text("Acme/..", "dots"),
         text("Acme/trailing.", "trailing"),
-        text("Acme/tab\there.txt", "control"),
+        text("Acme/tab\there\u{1}.txt", "control"),
         json!({"path": "Acme/x", "name": "a/b\\c.txt", "text": "slash"}),
     ];
     let stage = Stage::started(Plan { source, ..Plan::default() }).await;
@@ -31,6 +31,47 @@ async fn tree_is_copied_whole_with_every_kind_of_name() {
     assert_eq!((completed.files_copied, completed.files_failed), (10, 0));
     assert!(completed.check);
     assert!(stage.control().counts().misdeeds.is_empty(), "{:?}", stage.control().counts().misdeeds);
+}
+
+#[tokio::test]
+async fn dry_run_says_what_the_transfer_then_does_and_changes_nothing() {
+    let source = vec![
+        text("Acme/a.txt", "alpha"),
+        text("Acme/new/b.txt", "beta"),
+        text("Acme/there/c.txt", "gamma"),
+        json!({"path": "Acme/hollow"}),
+    ];
+    let destination = vec![text("Acme/there/c.txt", "older")];
+    let mut stage = Stage::new(Plan { source, destination, ..Plan::default() }).await;
+    let fact: catalogue::crm::Changed = stage.learn(1).await.decode().unwrap();
+    let (before, head) = (stage.tree("org-a", "Shared"), *stage.log.head().borrow());
+    let context = stage.context();
+    let settings = context.transfers.get("contacts").unwrap();
+    let plan = consumers::transfer::dry_run::plan_record(&context, settings, &fact).await.unwrap().unwrap();
+    assert_eq!(stage.tree("org-a", "Shared"), before);
+    assert_eq!(*stage.log.head().borrow(), head);
+    let mut folders = plan.new_folders.clone();
+    folders.sort();
+    assert_eq!(folders, ["Acme/hollow", "Acme/new"]);
+    assert_eq!((plan.files.len(), plan.bytes, plan.would_check), (3, 14, true));
+
+    stage.start();
+    stage.until_idle().await;
+    let copied = stage.tree("org-a", "Shared/Migrated");
+    for folder in folders {
+        assert!(copied.contains_key(&folder), "{folder}");
+    }
+    for file in &plan.files {
+        let (folder, _) = file.path.rsplit_once('/').unwrap();
+        let is_stamped = consumers::transfer::name::is_stamped(&file.name);
+        let arrived =
+            copied.keys().any(|path| match path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')) {
+                Some(name) if is_stamped => consumers::transfer::name::is_stamped(name),
+                name => name == Some(file.name.as_str()),
+            });
+        assert!(arrived, "{file:?} in {copied:?}");
+    }
+    assert_eq!(copied.len(), 8);
 }
 
 #[tokio::test]

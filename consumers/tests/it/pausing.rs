@@ -97,6 +97,12 @@ async fn suspended_licence_is_no_reason_to_ask_for_every_file() {
             (consumers::idle::look(&stage.log).await.unwrap().effects.started == 0).then_some(())
         })
         .await;
+    stage
+        .until("all of it to be seen as waiting for a person", async || {
+            let look = consumers::idle::look(&stage.log).await.unwrap();
+            (look.is_idle() && look.waiting_for_a_person == 40).then_some(())
+        })
+        .await;
     // At most what was running when the first refusal came.
     assert!(stage.calls("workdrive.upload") <= 8, "{}", stage.calls("workdrive.upload"));
     stage.control().set_knobs(json!({"workdrive": {"upload_refusal": "none"}})).unwrap();

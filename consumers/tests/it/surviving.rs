@@ -201,6 +201,24 @@ async fn effect_given_up_while_unsettled_is_settled_when_it_is_redriven() {
 }
 
 #[tokio::test]
+async fn effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_file() {
+    let plan = Plan { folders: vec!["Acme", "acme"], source: files(1), ..Plan::default() };
+    let mut stage = Stage::new(plan).await;
+    stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    stage.fault("workdrive.list", Fault::Status { code: 403, html_body: false }, 2);
+    stage.until_idle().await;
+    assert_eq!(stage.dead_letters().await[0].reason, "unsettled");
+    stage.learn(2).await;
+    stage.until("the other record", async || stage.is_ticked(2).then_some(())).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 1);
+}
+
+#[tokio::test]
 async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room() {
     let knobs = json!({"workdrive": {"upload_refusal": "organization_storage"}});
     let stage = Stage::started(Plan { source: files(2), knobs, ..Plan::default() }).await;
