@@ -1,12 +1,4 @@
-//! The append-only log: events, streams, sightings, checkpoints, subscriptions, leases.
-//!
-//! Promises to every caller:
-//! - an append that returned `Ok` is durable (the commit was flushed to disk);
-//! - position order is commit order: a reader that has seen position *n* never later finds a smaller one;
-//! - an event id is recorded once, without time limit; a repeated append keeps a *sighting* instead;
-//! - payload bytes come back exactly as they were given.
-//!
-//! The crate knows SQL and events. It has never heard of HTTP, Kafka or a provider.
+#![doc = include_str!("../README.md")]
 
 mod append;
 mod checkpoint;

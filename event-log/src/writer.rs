@@ -149,13 +149,6 @@ impl Log {
     /// The work shares its transaction with others that are waiting, so it must not wait for anything but its own
     /// statements. If it returns an error, only its own changes are rolled back.
     ///
-    /// ```ignore
-    /// log.write(|unit| Box::pin(async move {
-    ///     unit.append(append).await?;
-    ///     unit.save_checkpoint("projector", position).await
-    /// })).await?;
-    /// ```
-    ///
     /// # Errors
     /// What the work returned, or why its commit failed.
     ///
