@@ -169,7 +169,10 @@ impl WorkDrive<'_> {
             ("override-name-exist", upload.override_existing.to_string()),
         ];
         let query: Vec<(&str, &str)> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let part = Part::stream_with_length(body, upload.size).file_name(upload.name.clone());
+        // The parameter counts. The part's own name must only not break the form, as a line feed in it would.
+        let is_plain = !upload.name.chars().any(char::is_control);
+        let part_name = if is_plain { upload.name.clone() } else { http::percent_encode(&upload.name) };
+        let part = Part::stream_with_length(body, upload.size).file_name(part_name);
         let url = http::with_query(self.url(&["upload"]), &query);
         self.client.inner.http.request(Method::POST, url).multipart(Form::new().part("content", part))
     }
