@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod bad_input;
 mod consent;
 mod crash;
 mod demo;
+mod gateway;
 mod migrant;
+mod names;
+mod operator;
+mod secrets;
 mod shutdown;
 mod trees;
 mod webhooks;

@@ -4,8 +4,22 @@ use std::path::Path;
 
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, Row, SqlitePool};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqlitePool};
 use tokio::runtime::Runtime;
+
+/// Changes a database that no process works on.
+///
+/// # Panics
+/// When it cannot be changed.
+pub fn change(path: &Path, sql: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
+    let changed = runtime.block_on(async {
+        let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
+        sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+        connection.close().await
+    });
+    changed.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
 
 /// A reader of a database file.
 #[derive(Debug)]
@@ -50,6 +64,18 @@ impl Log {
         let rows = self.runtime.block_on(sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&self.pool));
         let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.iter().map(|row| row.try_get(0).unwrap_or_else(|error| panic!("{sql}: {error}"))).collect()
+    }
+
+    /// Every row of a table as one JSON array, sorted.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    #[must_use]
+    pub fn rows(&self, table: &str) -> Vec<String> {
+        let columns = self.texts(&format!("SELECT name FROM pragma_table_info('{table}')"));
+        assert!(!columns.is_empty(), "there is no table {table}");
+        let quoted: Vec<String> = columns.iter().map(|column| format!("quote({column})")).collect();
+        self.texts(&format!("SELECT json_array({}) FROM {table} ORDER BY 1", quoted.join(", ")))
     }
 
     /// The data of every event of a type, oldest first, with its stream under `stream` and its story under `story`.

@@ -17,6 +17,12 @@ impl Process {
         Process { child, stderr }
     }
 
+    /// Process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: the process has no chance to do anything more.
     pub fn kill(mut self) {
         let _ = self.child.kill();

@@ -108,9 +108,18 @@ impl Site {
     /// When it cannot be started.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Process {
+        self.start_under(&[], arguments)
+    }
+
+    /// As [`Site::start`], with the binary and its arguments as the last arguments of another program that becomes it.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_under(&self, wrapper: &[&str], arguments: &[&str]) -> Process {
         let stderr = self.file("stderr.txt");
         let child = self
-            .command(arguments)
+            .command(wrapper, arguments)
             .stdout(Stdio::from(appending(&self.file("stdout.txt"))))
             .stderr(Stdio::from(appending(&stderr)))
             .spawn()
@@ -121,7 +130,12 @@ impl Site {
     /// Starts `serve` and waits until it is ready.
     #[must_use]
     pub fn serve(&self) -> Process {
-        let mut process = self.start(&["serve"]);
+        self.until_ready(self.start(&["serve"]))
+    }
+
+    /// Waits until a started `serve` is ready.
+    #[must_use]
+    pub fn until_ready(&self, mut process: Process) -> Process {
         until_true("serve is ready", 20, || {
             assert!(process.is_running(), "serve ended at once:\n{}", process.stderr());
             self.get("/ready").is_some_and(|answer| answer.status == 200)
@@ -135,8 +149,12 @@ impl Site {
     /// When it takes longer than two minutes.
     #[must_use]
     pub fn run(&self, arguments: &[&str]) -> Ran {
-        let mut child =
-            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut child = self
+            .command(&[], arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         let (mut out, mut err) = (child.stdout.take(), child.stderr.take());
         std::thread::scope(|scope| {
             let stdout = scope.spawn(move || text(out.take()));
@@ -157,8 +175,15 @@ impl Site {
         get(self.listen, path).ok()
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+    fn command(&self, wrapper: &[&str], arguments: &[&str]) -> Command {
+        let mut command = match wrapper {
+            [] => Command::new(&self.binary),
+            [program, rest @ ..] => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(&self.binary);
+                command
+            }
+        };
         command.args(arguments).current_dir(self.folder()).env_clear().stdin(Stdio::null());
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin").envs(self.environment.iter().cloned());
         command
