@@ -87,6 +87,34 @@ async fn revoked_source_stops_alone_and_goes_on_after_consent() {
 }
 
 #[tokio::test]
+async fn destination_that_is_revoked_in_the_middle_goes_on_where_it_was() {
+    let source = (0..20).map(|number| text(&format!("Acme/{number}.txt"), &number.to_string())).collect();
+    let plan = Plan { source, transfer: "concurrency = 2", ..Plan::default() };
+    let mut stage = Stage::new(plan).await;
+    stage.fault("workdrive.upload", Fault::Delay { ms: 30 }, 20);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(5).await;
+    stage.control().revoke_grants("org-a", &GrantChange::default()).unwrap();
+    stage
+        .until("the account to wait for a person", async || {
+            let look = consumers::idle::look(&stage.log).await.unwrap();
+            (stage.accounts.needs_consent("org-a") && look.is_idle() && look.waiting_for_a_person > 0).then_some(())
+        })
+        .await;
+    stage.control().renew_grants("org-a", &GrantRenewal::default()).unwrap();
+    stage
+        .until("the record of the renewed account", async || {
+            stage.advance(30);
+            stage.is_ticked(1).then_some(())
+        })
+        .await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert!(stage.dead_letters().await.is_empty());
+}
+
+#[tokio::test]
 async fn suspended_licence_is_no_reason_to_ask_for_every_file() {
     let source = (0..40).map(|number| text(&format!("Acme/{number}.txt"), "x")).collect();
     let knobs = json!({"workdrive": {"upload_refusal": "licence"}});

@@ -92,6 +92,7 @@ pub(crate) struct Stage {
 
 struct Running {
     stop: CancellationToken,
+    abort: CancellationToken,
     tasks: JoinSet<()>,
 }
 
@@ -124,11 +125,12 @@ impl Stage {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let context = self.context();
-        let (running, abort) = (stop.clone(), CancellationToken::new());
-        tasks.spawn(async move { consumers::run(context, true, running, abort).await.unwrap() });
+        let abort = CancellationToken::new();
+        let (running, aborting) = (stop.clone(), abort.clone());
+        tasks.spawn(async move { consumers::run(context, true, running, aborting).await.unwrap() });
         let (accounts, probing) = (self.accounts.clone(), stop.clone());
         tasks.spawn(async move { accounts.run_consent_probe(probing).await });
-        self.running = Some(Running { stop, tasks });
+        self.running = Some(Running { stop, abort, tasks });
     }
 
     /// The transfer copies within organisation B.
@@ -153,6 +155,15 @@ impl Stage {
             }
         };
         tokio::time::timeout(DEADLINE, ended).await.expect("the consumers stop when they are asked to");
+    }
+
+    /// Stops the consumers without letting running effects finish.
+    pub(crate) async fn abort(&mut self) {
+        if let Some(running) = &self.running {
+            running.stop.cancel();
+            running.abort.cancel();
+        }
+        self.stop().await;
     }
 
     /// Drops everything in the process wherever it is, and opens the same database again.

@@ -219,6 +219,41 @@ async fn effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_
 }
 
 #[tokio::test]
+async fn effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_start() {
+    let mut stage = Stage::new(Plan { source: files(8), ..Plan::default() }).await;
+    // All is stored, and the answers come too late.
+    stage.fault("workdrive.upload", Fault::Delay { ms: 400 }, 8);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    stage.abort().await;
+    let left = consumers::idle::look(&stage.log).await.unwrap().effects;
+    assert!(left.started == 0 && left.unknown > 0, "{left:?}");
+    // The provider finishes what it was sent.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    stage.start();
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert!(stage.is_ticked(1));
+}
+
+#[tokio::test]
+async fn running_effects_are_finished_when_there_is_time() {
+    let mut stage = Stage::new(Plan { source: files(8), ..Plan::default() }).await;
+    stage.fault("workdrive.upload", Fault::Delay { ms: 200 }, 8);
+    stage.start();
+    stage.learn(1).await;
+    stage.until_met(1).await;
+    stage.stop().await;
+    let left = consumers::idle::look(&stage.log).await.unwrap().effects;
+    assert_eq!((left.started, left.unknown), (0, 0));
+    stage.start();
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 8);
+}
+
+#[tokio::test]
 async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room() {
     let knobs = json!({"workdrive": {"upload_refusal": "organization_storage"}});
     let stage = Stage::started(Plan { source: files(2), knobs, ..Plan::default() }).await;
