@@ -71,6 +71,17 @@ impl Answer {
         self
     }
 
+    /// A JSON body put through `shape`; other bodies stay as they are.
+    #[must_use]
+    pub(crate) fn reshaped(mut self, shape: impl FnOnce(Value) -> Value) -> Self {
+        if let Body::Bytes(bytes) = &mut self.body
+            && let Ok(body) = serde_json::from_slice(bytes)
+        {
+            *bytes = shape(body).to_string().into();
+        }
+        self
+    }
+
     /// The first half of a JSON body.
     #[must_use]
     pub(crate) fn truncated(mut self) -> Self {

@@ -1,5 +1,6 @@
 //! From a route to the endpoint that answers it, and the answers all endpoints of a product share.
 
+use actix_web::http::Method;
 use serde_json::json;
 
 use crate::answer::Answer;
@@ -84,6 +85,22 @@ fn workdrive(context: &mut Context<'_>, route: &Route) -> Answer {
     }
 }
 
+/// Gives errors the other of the two shapes that were seen, if a knob says so.
+pub(crate) fn in_dialect(world: &World, route: &Route, call: &Call, answer: Answer) -> Answer {
+    if answer.status < 400 {
+        return answer;
+    }
+    match route.product() {
+        Product::Crm if world.knobs.crm.wrap_get_errors && call.method == Method::GET => {
+            answer.reshaped(|error| json!({"data": [error]}))
+        }
+        Product::WorkDrive if world.knobs.workdrive.single_error_object => {
+            answer.reshaped(|errors| json!({"error": errors["errors"][0]}))
+        }
+        _ => answer,
+    }
+}
+
 /// Nothing is served here.
 pub(crate) fn unknown(product: Product, status: u16) -> Answer {
     match product {
@@ -107,10 +124,10 @@ pub(crate) fn bad_token(product: Product, bad: BadToken) -> Answer {
 }
 
 /// Too many requests, in the product's words.
-pub(crate) fn throttled(world: &mut World, product: Product, retry_after_seconds: Option<u32>) -> Answer {
-    let answer = match product {
+pub(crate) fn throttled(world: &World, route: &Route, retry_after_seconds: Option<u32>) -> Answer {
+    let answer = match route.product() {
         Product::Oauth => oauth::throttled(world.knobs.oauth.throttle_status),
-        Product::Crm => crm_dialect::too_many_requests(),
+        Product::Crm => crm_dialect::too_many_requests(route),
         Product::WorkDrive => workdrive_dialect::too_many_requests(),
     };
     match retry_after_seconds {

@@ -106,11 +106,10 @@ impl Exchange<'_> {
         if let Some(ending) = self.before(token.as_deref()).await {
             return self.drained(ending, payload).await;
         }
-        let answer = match self.answer(&body, &form, token.as_deref(), payload).await {
-            Some(answer) => answer,
-            None => return Ending::Cut,
-        };
-        self.after(answer)
+        match self.answer(&body, &form, token.as_deref(), payload).await {
+            Some(answer) => self.after(dispatch::in_dialect(&self.shared.world(), self.route, self.call, answer)),
+            None => Ending::Cut,
+        }
     }
 
     /// The whole body of a call that is not an upload.
@@ -174,7 +173,7 @@ impl Exchange<'_> {
                 None
             }
             Fault::Throttle { retry_after_seconds } => {
-                let answer = dispatch::throttled(&mut self.shared.world(), product, *retry_after_seconds);
+                let answer = dispatch::throttled(&self.shared.world(), self.route, *retry_after_seconds);
                 if let (Product::WorkDrive, Some(seconds), Some(organization)) =
                     (product, *retry_after_seconds, self.organization)
                 {

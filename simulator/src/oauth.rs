@@ -38,6 +38,8 @@ pub(crate) struct Grant {
     pub(crate) revoked: bool,
     /// Times of the access tokens made in the present window.
     pub(crate) issued_at: VecDeque<Millis>,
+    /// The last call was refused because the window was used up.
+    pub(crate) locked: bool,
     /// Live access tokens, oldest first.
     pub(crate) access_tokens: VecDeque<Arc<str>>,
 }
@@ -97,7 +99,14 @@ impl Client {
 
 impl Grant {
     pub(crate) fn new(refresh_token: String, scopes: Arc<[String]>) -> Self {
-        Self { refresh_token, scopes, revoked: false, issued_at: VecDeque::new(), access_tokens: VecDeque::new() }
+        Self {
+            refresh_token,
+            scopes,
+            revoked: false,
+            issued_at: VecDeque::new(),
+            locked: false,
+            access_tokens: VecDeque::new(),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::context::Context;
 use crate::oauth::BadToken;
+use crate::route::Route;
 
 /// The body of an error, also used for one element of a list of results.
 pub(crate) fn error_body(code: &str, details: &Value, message: &str) -> Value {
@@ -22,8 +23,13 @@ pub(crate) fn bad_token(bad: BadToken) -> Answer {
     }
 }
 
-pub(crate) fn too_many_requests() -> Answer {
-    error(429, "TOO_MANY_REQUESTS", json!({}), "You have exceeded the number of allowed requests")
+/// Search has a code of its own (zoho.md section 2.3).
+pub(crate) fn too_many_requests(route: &Route) -> Answer {
+    let code = match route {
+        Route::SearchRecords { .. } => "RATE_LIMIT_EXCEEDED",
+        _ => "TOO_MANY_REQUESTS",
+    };
+    error(429, code, json!({}), "You have exceeded the number of allowed requests")
 }
 
 pub(crate) fn invalid_module() -> Answer {

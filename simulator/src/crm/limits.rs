@@ -54,7 +54,7 @@ impl<'a> Admission<'a> {
         let usage = &mut world.organizations[organization].crm.usage;
         let full = all.is_some_and(|most| usage.in_flight >= most) || (heavy && usage.heavy_in_flight >= most_heavy);
         if full {
-            return Err(dialect::too_many_requests());
+            return Err(dialect::too_many_requests(route));
         }
         usage.in_flight += 1;
         usage.heavy_in_flight += u32::from(heavy);
@@ -100,7 +100,7 @@ pub(crate) fn charged(
     let usage = &mut context.organization_mut().crm.usage;
     let spent = usage.spent(now);
     if spent + cost > daily {
-        return dialect::too_many_requests();
+        return dialect::too_many_requests(route);
     }
     usage.charge(cost, now);
     let answer = answer(context);

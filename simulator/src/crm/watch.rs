@@ -143,8 +143,6 @@ fn shown(context: &Context<'_>, channel: &Channel) -> Value {
     })
 }
 
-type One<'a> = dyn Fn(&mut Context<'_>, &Map<String, Value>) -> Result<Value, Refused> + 'a;
-
 fn each(
     context: &mut Context<'_>,
     operation: &str,
@@ -158,7 +156,6 @@ fn each(
         Ok(inputs) => inputs,
         Err(answer) => return answer,
     };
-    let one: &One<'_> = &one;
     let results = inputs.iter().map(|input| one(context, input)).collect();
     answer(results, status, "Successfully subscribed for actions-watch of the given module")
 }

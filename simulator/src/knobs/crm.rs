@@ -28,6 +28,8 @@ pub struct CrmKnobs {
     pub echo_notifications: bool,
     /// `GET /{module}/{id}` with an unknown id answers 400 `INVALID_DATA` instead of 204; false.
     pub unknown_record_is_error: bool,
+    /// Errors of GET calls come inside `data[]` instead of bare (section 13 has seen both); false.
+    pub wrap_get_errors: bool,
     /// Longest life of a watch channel in seconds; 604,800 (one week), one day on older versions.
     pub watch_longest_seconds: u32,
     /// Life of a watch channel that asks for none or for too much, in seconds; 3600.
@@ -50,6 +52,7 @@ impl Default for CrmKnobs {
             all_failed_status: 400,
             echo_notifications: true,
             unknown_record_is_error: false,
+            wrap_get_errors: false,
             watch_longest_seconds: 604_800,
             watch_default_seconds: 3600,
             watch_token_chars: 50,

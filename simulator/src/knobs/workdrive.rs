@@ -81,6 +81,8 @@ pub struct WorkDriveKnobs {
     pub phantom_last_page: bool,
     /// How long a new item stays unknown to the search, in milliseconds; 0.
     pub search_lag_ms: i64,
+    /// Errors come as one `error` object instead of a list (section 3.12 has seen both); false.
+    pub single_error_object: bool,
     /// `search[all]` and `search[content]` match the text of files; true.
     pub search_matches_content: bool,
 }
@@ -107,6 +109,7 @@ impl Default for WorkDriveKnobs {
             redirect_downloads: RedirectDownloads::Never,
             phantom_last_page: false,
             search_lag_ms: 0,
+            single_error_object: false,
             search_matches_content: true,
         }
     }

@@ -43,8 +43,13 @@ pub(super) fn issue(world: &mut World, place: Place, now: Millis) -> Result<Arc<
     if grant.issued_at.len() >= allowed {
         grant.issued_at.pop_front();
         grant.issued_at.push_back(now);
+        let again = std::mem::replace(&mut grant.locked, true);
+        if again {
+            world.journal.misdeed("refreshed_while_throttled", || "the window was known to be used up".to_owned());
+        }
         return Err(Throttled);
     }
+    grant.locked = false;
     grant.issued_at.push_back(now);
     grant.access_tokens.push_back(token.clone());
     let evicted = if grant.access_tokens.len() > live { grant.access_tokens.pop_front() } else { None };

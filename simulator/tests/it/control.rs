@@ -1,3 +1,5 @@
+//! The control interface over HTTP.
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 

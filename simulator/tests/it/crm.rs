@@ -1,3 +1,5 @@
+//! Records: queries, lists, updates, search, credits.
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use simulator::control::RecordChange;
@@ -204,4 +206,13 @@ async fn users_and_unknown_addresses_speak_crm() {
     let foreign = fixture.b(Method::GET, "/api/crm/v8/Contacts?fields=Last_Name").send().await.unwrap();
     let body: Value = json_of(foreign).await;
     assert_eq!(body["code"], "INVALID_MODULE", "organisation B has no such module");
+}
+
+#[tokio::test]
+async fn errors_of_get_calls_come_bare_or_inside_data() {
+    let fixture = Fixture::demo().await;
+    let get = async || json_of(fixture.a(Method::GET, "/api/crm/v8/Contacts").send().await.unwrap()).await;
+    assert_eq!(get().await["code"], "REQUIRED_PARAM_MISSING");
+    fixture.control.set_knobs(json!({"crm": {"wrap_get_errors": true}})).unwrap();
+    assert_eq!(get().await["data"][0]["code"], "REQUIRED_PARAM_MISSING");
 }

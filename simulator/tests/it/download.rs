@@ -1,3 +1,5 @@
+//! Downloads: ranges, redirects, broken and slow bodies.
+
 use futures::StreamExt;
 use reqwest::{Method, StatusCode};
 use serde_json::json;

@@ -1,3 +1,5 @@
+//! Faults: what the client sees and what was done all the same.
+
 use std::time::{Duration, Instant};
 
 use reqwest::{Method, StatusCode};

@@ -1,3 +1,5 @@
+//! Tokens, their limits and their error dialects.
+
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 use simulator::control::{GrantChange, GrantRenewal};
@@ -35,11 +37,14 @@ async fn eleventh_refresh_in_ten_minutes_is_refused_until_the_window_ends() {
     let refused = fixture.refresh_a().await;
     assert_eq!(refused["error"], "Access Denied");
     assert_eq!(refused["status"], "failure");
+    assert_eq!(fixture.misdeed("refreshed_while_throttled"), 0);
+    assert_eq!(fixture.refresh_a().await["error"], "Access Denied");
+    assert_eq!(fixture.misdeed("refreshed_while_throttled"), 1);
     assert!(fixture.refresh_b().await.get("access_token").is_some(), "limits belong to one refresh token");
     fixture.control.advance(std::time::Duration::from_secs(601));
     assert!(fixture.refresh_a().await.get("access_token").is_some());
-    assert_eq!(fixture.misdeed("refreshed_while_valid_token_fresh"), 12);
-    assert_eq!(fixture.control.counts().token_requests["org-a"]["throttled"], 1);
+    assert_eq!(fixture.misdeed("refreshed_while_valid_token_fresh"), 13);
+    assert_eq!(fixture.control.counts().token_requests["org-a"]["throttled"], 2);
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! Seeds, and starting and stopping.
+
 use simulator::{MigrationOptions, Options, Seed};
 
 use crate::fixture::{Fixture, small_demo};

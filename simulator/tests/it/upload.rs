@@ -1,3 +1,5 @@
+//! Uploads: names, collisions, versions, refusals.
+
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use simulator::seed::constants::DESTINATION_FOLDER_ID as DEST;

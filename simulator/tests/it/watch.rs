@@ -1,3 +1,5 @@
+//! Watch channels and the notifications they bring.
+
 use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};

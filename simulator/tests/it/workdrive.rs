@@ -1,3 +1,5 @@
+//! The tree, listings, limits and search.
+
 use std::time::Duration;
 
 use reqwest::{Method, Response, StatusCode};
@@ -236,4 +238,12 @@ async fn search_of_the_wrong_address_is_405() {
     let fixture = Fixture::demo().await;
     let answer = fixture.a(Method::GET, "/workdrive/api/v1/search?q=x").send().await.unwrap();
     assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn error_may_be_a_single_object() {
+    let fixture = Fixture::demo().await;
+    fixture.control.set_knobs(json!({"workdrive": {"single_error_object": true}})).unwrap();
+    let answer = fixture.a(Method::GET, "/workdrive/api/v1/files/nowhere").send().await.unwrap();
+    assert_eq!(json_of(answer).await["error"]["id"], "R008");
 }
