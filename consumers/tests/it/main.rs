@@ -3,6 +3,7 @@
 
 mod copying;
 mod crashes;
+mod damage;
 mod deciding;
 mod ledger;
 mod pausing;

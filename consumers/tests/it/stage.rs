@@ -23,6 +23,8 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::damage::damaging;
+
 /// How long a condition may take to come true.
 const DEADLINE: Duration = Duration::from_secs(40);
 
@@ -50,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) knobs: Value,
     /// Lines of the transfer's settings.
     pub(crate) transfer: &'static str,
+    /// Content that is damaged once on its way to WorkDrive.
+    pub(crate) damaged: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -60,6 +64,7 @@ impl Default for Plan {
             destination: Vec::new(),
             knobs: json!({}),
             transfer: "",
+            damaged: None,
         }
     }
 }
@@ -81,6 +86,7 @@ pub(crate) fn record(number: usize) -> String {
 
 /// The world of one test.
 pub(crate) struct Stage {
+    _damage: Option<JoinSet<()>>,
     _folder: TempDir,
     simulator: simulator::Simulator,
     clock: Arc<MovedClock>,
@@ -104,10 +110,17 @@ impl Stage {
         simulator.control().set_knobs(knobs).unwrap();
         simulator.control().set_knobs(plan.knobs.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path(), simulator.base_url(), plan.transfer);
+        let mut workdrive = format!("{}/workdrive", simulator.base_url());
+        let mut damage = None;
+        if let Some(marker) = plan.damaged {
+            let (address, tasks) = damaging(simulator.address(), marker).await;
+            workdrive = format!("http://{address}/workdrive");
+            damage = Some(tasks);
+        }
+        let config = config(folder.path(), simulator.base_url(), &workdrive, plan.transfer);
         let clock = Arc::new(MovedClock::default());
         let (log, accounts) = open(&config, clock.clone()).await;
-        Stage { _folder: folder, simulator, clock, config, log, accounts, running: None }
+        Stage { _damage: damage, _folder: folder, simulator, clock, config, log, accounts, running: None }
     }
 
     /// With consumers running, and every record known to the log.
@@ -397,13 +410,13 @@ fn seed(plan: &Plan) -> Value {
     ]})
 }
 
-fn config(folder: &std::path::Path, base: &str, transfer: &str) -> Config {
+fn config(folder: &std::path::Path, base: &str, workdrive: &str, transfer: &str) -> Config {
     let account = |name: &str| {
         format!(
             "[accounts.{name}]\nprovider = \"zoho\"\norganization = \"acme\"\nclient_id = \"client-{name}\"\n\
              client_secret = \"secret\"\nrefresh_token = \"refresh-{name}\"\nconsent_probe_seconds = 1\n\
              [accounts.{name}.endpoints]\naccounts = \"{base}/accounts\"\napi = \"{base}/api\"\n\
-             workdrive = \"{base}/workdrive\"\ndownload = \"{base}/download\"\nupload = \"{base}/upload\"\n\
+             workdrive = \"{workdrive}\"\ndownload = \"{base}/download\"\nupload = \"{base}/upload\"\n\
              [accounts.{name}.limits]\nworkdrive_metadata_per_second = 1000.0\n\
              workdrive_listings_per_folder_per_minute = 1000\ntoken_refreshes_per_10_minutes = 1000\n\
              crm_per_second = 1000.0\ncrm_heavy_per_second = 1000.0\n"

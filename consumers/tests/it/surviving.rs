@@ -254,6 +254,18 @@ async fn running_effects_are_finished_when_there_is_time() {
 }
 
 #[tokio::test]
+async fn copy_that_was_damaged_on_its_way_is_trashed_and_made_again() {
+    let plan = Plan { source: files(3), damaged: Some("content 1"), ..Plan::default() };
+    let stage = Stage::started(plan).await;
+    stage.until_idle().await;
+    stage.assert_mirrored("Acme");
+    assert_eq!(stage.calls("workdrive.upload"), 4);
+    let retried = stage.events("effect.retried").await;
+    assert_eq!(retried.len(), 1);
+    assert!(retried[0].data.contains("content_mismatch"), "{}", retried[0].data);
+}
+
+#[tokio::test]
 async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room() {
     let knobs = json!({"workdrive": {"upload_refusal": "organization_storage"}});
     let stage = Stage::started(Plan { source: files(2), knobs, ..Plan::default() }).await;
