@@ -236,6 +236,5 @@ fn stored(source: event_log::Error) -> Error {
     Error::Store(Box::new(source))
 }
 
-
 #[cfg(test)]
 mod tests;
