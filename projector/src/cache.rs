@@ -12,19 +12,21 @@ use crate::row::Row;
 #[derive(Debug)]
 pub(crate) struct Cache<R: Row> {
     dirty: HashMap<R::Key, R>,
-    /// In key order.
+    /// In key order, as the writer wants them.
     handed_over: Arc<Vec<R>>,
+    /// Where each key stands in `handed_over`.
+    places: HashMap<R::Key, usize>,
 }
 
 impl<R: Row> Cache<R> {
     /// An empty cache.
     pub(crate) fn new() -> Self {
-        Cache { dirty: HashMap::new(), handed_over: Arc::default() }
+        Cache { dirty: HashMap::new(), handed_over: Arc::default(), places: HashMap::new() }
     }
 
     /// Whether the row is here.
     pub(crate) fn contains(&self, key: &R::Key) -> bool {
-        self.dirty.contains_key(key) || self.find(key).is_some()
+        self.dirty.contains_key(key) || self.places.contains_key(key)
     }
 
     /// Takes in a row that is about to be folded.
@@ -34,10 +36,11 @@ impl<R: Row> Cache<R> {
 
     /// The row to fold into; blank where there is none.
     pub(crate) fn row(&mut self, key: R::Key) -> &mut R {
-        let handed_over = &self.handed_over;
-        self.dirty
-            .entry(key)
-            .or_insert_with_key(|key| find(handed_over, key).cloned().unwrap_or_else(|| R::blank(key.clone())))
+        let (handed_over, places) = (&self.handed_over, &self.places);
+        self.dirty.entry(key).or_insert_with_key(|key| {
+            let known = places.get(key).and_then(|place| handed_over.get(*place));
+            known.cloned().unwrap_or_else(|| R::blank(key.clone()))
+        })
     }
 
     /// How many rows are folded and not handed over.
@@ -49,8 +52,10 @@ impl<R: Row> Cache<R> {
     pub(crate) fn hand_over(&mut self) -> Arc<Vec<R>> {
         // As many rows again are likely; growing a large map moves all of them.
         let next = HashMap::with_capacity(self.dirty.len());
-        let mut rows: Vec<R> = std::mem::replace(&mut self.dirty, next).into_values().collect();
-        rows.sort_unstable_by(R::compare);
+        let mut pairs: Vec<(R::Key, R)> = std::mem::replace(&mut self.dirty, next).into_iter().collect();
+        pairs.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        let (keys, rows): (Vec<R::Key>, Vec<R>) = pairs.into_iter().unzip();
+        self.places = keys.into_iter().zip(0..).collect();
         self.handed_over = Arc::new(rows);
         self.handed_over.clone()
     }
@@ -59,14 +64,6 @@ impl<R: Row> Cache<R> {
     pub(crate) fn clear(&mut self) {
         *self = Self::new();
     }
-
-    fn find(&self, key: &R::Key) -> Option<&R> {
-        find(&self.handed_over, key)
-    }
-}
-
-fn find<'r, R: Row>(rows: &'r [R], key: &R::Key) -> Option<&'r R> {
-    rows.binary_search_by(|row| row.compare_key(key)).ok().and_then(|at| rows.get(at))
 }
 
 #[cfg(test)]

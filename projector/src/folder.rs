@@ -20,9 +20,9 @@ use crate::table::Table;
 
 /// Rows folded in memory before they are written: many, because a sweep over the table in key order writes each of its
 /// pages once, and single rows all over it write one page each.
-const FULL_ROWS: usize = 65_536;
+const FULL_ROWS: usize = 32_768;
 /// The same as bytes of event data, which bounds memory where rows are large.
-const FULL_BYTES: usize = 24 * 1024 * 1024;
+const FULL_BYTES: usize = 16 * 1024 * 1024;
 
 /// Folds for one projection into one table; the type parameter is hidden so that several can stand in a list.
 #[async_trait]
@@ -111,7 +111,7 @@ impl<P: Projection> Folder<P> {
     }
 
     fn must_be_looked_up(&self, key: &<P::Row as Row>::Key) -> bool {
-        self.written.as_ref().is_none_or(|written| written.may_contain(key)) && !self.cache.contains(key)
+        !self.cache.contains(key) && self.written.as_ref().is_none_or(|written| written.may_contain(key))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Rows of read models: one declaration per table gives the struct, its columns, and how both become each other.
 
-use std::cmp::Ordering;
-
 use sqlx::Sqlite;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -10,7 +8,7 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// What finds one row.
-pub(crate) trait Key: Clone + std::fmt::Debug + Eq + std::hash::Hash + Send + Sync + 'static {
+pub(crate) trait Key: Clone + std::fmt::Debug + Ord + std::hash::Hash + Send + Sync + 'static {
     /// Names of the key's columns, in order.
     const COLUMNS: &'static [&'static str];
 
@@ -31,10 +29,6 @@ pub(crate) trait Row: Clone + std::fmt::Debug + Send + Sync + Unpin + 'static {
     fn blank(key: Self::Key) -> Self;
     /// What finds it.
     fn key(&self) -> Self::Key;
-    /// The order of the keys of two rows.
-    fn compare(&self, other: &Self) -> Ordering;
-    /// The order of the row's key and another.
-    fn compare_key(&self, key: &Self::Key) -> Ordering;
     /// Binds all columns, in order.
     fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q>;
     /// Reads all columns, in order.
@@ -49,7 +43,7 @@ macro_rules! row {
         key $key:ident { $($(#[$key_meta:meta])* $key_field:ident: $key_type:ty,)* }
         columns { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }
     ) => {
-        #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) struct $key {
             $(pub(crate) $key_field: $key_type,)*
         }
@@ -81,14 +75,6 @@ macro_rules! row {
 
             fn key(&self) -> $key {
                 $key { $($key_field: self.$key_field.clone()),* }
-            }
-
-            fn compare(&self, other: &Self) -> std::cmp::Ordering {
-                ($(&self.$key_field,)*).cmp(&($(&other.$key_field,)*))
-            }
-
-            fn compare_key(&self, key: &$key) -> std::cmp::Ordering {
-                ($(&self.$key_field,)*).cmp(&($(&key.$key_field,)*))
             }
 
             fn bind<'q>(&'q self, statement: $crate::row::Statement<'q>) -> $crate::row::Statement<'q> {
