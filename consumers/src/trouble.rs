@@ -56,6 +56,8 @@ pub struct Patience {
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Pause before work of a stopped account is looked at again.
 pub(crate) const STOPPED_ACCOUNT: Duration = Duration::from_secs(5);
+/// Pause after no access token could be had; the accounts server is left in peace meanwhile.
+const WITHOUT_TOKEN: Duration = Duration::from_secs(2);
 /// Pause after our own database or token store failed.
 const OURS: Duration = Duration::from_secs(1);
 /// Shortest wait, whatever a provider says: nothing may spin.
@@ -120,6 +122,7 @@ impl Trouble {
             _ => match self.refusal()? {
                 Refusal::Throttled(throttled) => Some(throttled.until.max(now + SHORTEST_WAIT)),
                 Refusal::Store(_) => Some(now + OURS),
+                refusal if refusal.is_without_token() => Some(now + WITHOUT_TOKEN),
                 refusal => refusal.stops_account().then_some(now + STOPPED_ACCOUNT),
             },
         }
@@ -308,5 +311,18 @@ mod tests {
         assert!(pause(base, 0) >= base && pause(base, 0) < base * 2);
         assert!(pause(base, 3) >= base * 8);
         assert_eq!(pause(base, i64::MAX), LONGEST_PAUSE);
+    }
+
+    #[test]
+    fn missing_access_token_is_waited_for_and_costs_no_attempt() {
+        let refused =
+            |outcome| Refusal::Unavailable { operation: "oauth.refresh", status: Some(500), outcome, source: None };
+        for attempt in [0, 2, 9] {
+            let (name, code) =
+                verdict(&Trouble::Provider(refused(Outcome::Unknown)), &effect(Kind::CopyFile, attempt, false));
+            assert_eq!((name, code), ("wait", None));
+        }
+        let garbled = Refusal::Unreadable { operation: "oauth.refresh", detail: "d".to_owned() };
+        assert_eq!(verdict(&Trouble::Source(garbled), &effect(Kind::CopyFile, 2, true)).0, "wait");
     }
 }

@@ -195,6 +195,9 @@ pub enum Error {
     Store(#[source] BoxError),
 }
 
+/// The operation that gets an access token, as it is named in errors.
+pub(crate) const OBTAIN_TOKEN: &str = "oauth.refresh";
+
 impl Error {
     /// Whether the same call may succeed later without anybody changing anything.
     /// After a write, [`Self::outcome`] says whether it may be repeated without reading back first.
@@ -218,6 +221,16 @@ impl Error {
             | Self::StorageFull { .. }
             | Self::Licence { .. } => false,
         }
+    }
+
+    /// Whether no access token could be had for the moment, so that the call itself was never made. It says nothing
+    /// about the call, and holds for every call of the account.
+    #[must_use]
+    pub fn is_without_token(&self) -> bool {
+        matches!(
+            self,
+            Self::Unavailable { operation, .. } | Self::Unreadable { operation, .. } if *operation == OBTAIN_TOKEN
+        )
     }
 
     /// Whether nothing on this account will work until a person acts (consent, client registration, licence).
@@ -255,6 +268,7 @@ impl Error {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
+            refusal if refusal.is_without_token() => Outcome::NotDone,
             Self::Unavailable { outcome, .. } | Self::Body { outcome, .. } => *outcome,
             Self::Unreadable { .. } | Self::Incomplete { .. } => Outcome::Unknown,
             Self::Throttled(_)

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use url::Url;
 
 use crate::budget::Lane;
-use crate::error::{Error, ThrottleScope, Throttled};
+use crate::error::{Error, OBTAIN_TOKEN, ThrottleScope, Throttled};
 use crate::http::answer::{Answer, no_answer};
 use crate::zoho::Client;
 use crate::zoho::measure::Measured;
@@ -218,7 +218,7 @@ pub(crate) fn built(call: &Call<'_>, request: RequestBuilder) -> Result<Request,
 pub(crate) fn authorization(token: &AccessToken) -> Result<HeaderValue, Error> {
     let text = format!("Zoho-oauthtoken {}", token.secret.expose_secret());
     let mut value = HeaderValue::try_from(text)
-        .map_err(|_| Error::unreadable("oauth.refresh", "the access token does not fit a header"))?;
+        .map_err(|_| Error::unreadable(OBTAIN_TOKEN, "the access token does not fit a header"))?;
     value.set_sensitive(true);
     Ok(value)
 }

@@ -15,13 +15,13 @@ use url::Url;
 
 use crate::budget::{Budget, Lane};
 use crate::clock::Clock;
-use crate::error::{Error, Outcome, ThrottleScope, Throttled};
+use crate::error::{Error, OBTAIN_TOKEN, Outcome, ThrottleScope, Throttled};
 use crate::http::answer::{Answer, no_answer};
 use crate::zoho::lenient;
 use crate::zoho::measure::Measured;
 use crate::zoho::token::AccessToken;
 
-const REFRESH: &str = "oauth.refresh";
+const REFRESH: &str = OBTAIN_TOKEN;
 const REVOKE: &str = "oauth.revoke";
 
 /// The length of the provider's window of token requests, after which it forgives.

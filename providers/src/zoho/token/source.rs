@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::clock::Clock;
-use crate::error::{Error, Outcome};
+use crate::error::{Error, OBTAIN_TOKEN, Outcome};
 use crate::zoho::oauth::Accounts;
 use crate::zoho::token::{AccessToken, TokenStore};
 
@@ -184,7 +184,7 @@ impl Tokens {
             return Err(Error::BadClient { reason });
         }
         let source = Some("the refresh before this one failed a moment ago".into());
-        Err(Error::Unavailable { operation: "oauth.refresh", status: None, outcome: Outcome::NotDone, source })
+        Err(Error::Unavailable { operation: OBTAIN_TOKEN, status: None, outcome: Outcome::NotDone, source })
     }
 
     fn cached(&self, refused: Option<&AccessToken>) -> Option<AccessToken> {
