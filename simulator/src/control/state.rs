@@ -104,6 +104,8 @@ pub struct RecordState {
     pub modified_time: String,
     /// True when the last change came through the API.
     pub modified_by_api: bool,
+    /// Changes that came through the API, whether or not their answers arrived.
+    pub api_updates: u32,
     /// Updates are refused with `RECORD_LOCKED`.
     pub locked: bool,
 }
@@ -204,6 +206,7 @@ fn records(organization: &Organization) -> BTreeMap<String, Vec<RecordState>> {
         fields: record.fields.clone(),
         modified_time: iso_seconds(record.modified_ms, crm.offset),
         modified_by_api: record.modified_by == Person::Api,
+        api_updates: record.api_updates,
         locked: record.locked,
     };
     crm.modules.iter().map(|module| (module.name.to_string(), module.records.values().map(shown).collect())).collect()

@@ -34,6 +34,8 @@ pub(crate) struct Record {
     /// When the present values came to be; the search index lags behind it.
     pub(crate) changed_ms: Millis,
     pub(crate) modified_by: Person,
+    /// Changes that came through the API.
+    pub(crate) api_updates: u32,
     pub(crate) locked: bool,
     /// The values before the last change; none for a record that was never changed.
     pub(crate) before: Option<Map<String, Value>>,
@@ -111,6 +113,7 @@ impl Module {
             modified_ms: at,
             changed_ms: now,
             modified_by: Person::Ann,
+            api_updates: 0,
             locked: false,
             before: None,
         };
@@ -169,6 +172,7 @@ impl Record {
         self.modified_ms = now;
         self.changed_ms = now;
         self.modified_by = by;
+        self.api_updates += u32::from(by == Person::Api);
     }
 }
 
