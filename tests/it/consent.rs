@@ -4,7 +4,7 @@ use simulator::Fault;
 use simulator::FaultRule;
 use simulator::control::{GrantChange, GrantRenewal};
 use simulator::seed::constants::{
-    DESTINATION_FOLDER_ID, DESTINATION_TEAM_FOLDER_ID, MODULE, ORG_A, ORG_A_REFRESH_TOKEN,
+    DESTINATION_FOLDER_ID, DESTINATION_TEAM_FOLDER_ID, MODULE, ORG_A, ORG_A_REFRESH_TOKEN, ORG_B,
 };
 use tests::verify::{self, is_checked, organization};
 use tests::wait::until_true;
@@ -113,4 +113,32 @@ fn revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself() {
     story::read(&log).assert_whole();
     assert_eq!(log.events_of("account.needs_consent"), 1);
     assert_eq!(log.events_of("account.recovered"), 1);
+}
+
+#[test]
+fn accounts_server_that_fails_for_a_while_costs_no_file_its_attempts() {
+    let mut seed = small(2, 12);
+    seed.faults.push(FaultRule::once("workdrive.upload", Fault::Delay { ms: 100 }).forever());
+    let site = Site::new(&seed);
+    // One attempt may meet the dead token; the outage itself must cost none.
+    site.configure(&site.settings().with("[transfers.contacts]\nmax_attempts = 2\nconcurrency = 2"));
+    let before = site.state();
+    let mut process = site.serve();
+    let log = site.log();
+    until_true("the transfer is under way", 30, || log.events_of("transfer_file.completed") >= 4);
+    let outage = FaultRule::once("oauth.token", Fault::Status { code: 500, html_body: true }).forever();
+    let outage = site.control().add_fault(outage).unwrap();
+    let asked = || site.control().counts().requests("oauth.token");
+    let so_far = asked();
+    for name in [ORG_A, ORG_B] {
+        site.control().expire_access_tokens(name).unwrap();
+    }
+    until_true("no token can be had for a while", 30, || asked() >= so_far + 6);
+    site.control().remove_fault(outage).unwrap();
+    until_true("the transfers end", 60, || checked(&site, ORG_A) == 2);
+    process.terminate();
+    assert!(process.wait(10).success());
+    verify::compare(&before, &site.state()).assert_right();
+    story::read(&log).assert_whole();
+    assert_eq!(log.count("SELECT count(*) FROM dead_letters"), 0);
 }

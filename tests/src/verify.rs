@@ -86,21 +86,6 @@ pub fn compare(before: &State, after: &State) -> Findings {
     comparison.findings
 }
 
-/// How often each record was updated through the API, whether or not the answer arrived.
-#[must_use]
-pub fn updates(journal: &[Entry]) -> HashMap<String, u64> {
-    let mut updates = HashMap::new();
-    for entry in journal {
-        let committed = (200..300).contains(&entry.status)
-            || matches!(entry.fault.as_deref(), Some("cut_after" | "truncated_json"));
-        if entry.route == "crm.update" && committed {
-            let id = entry.path.rsplit('/').next().unwrap_or_default();
-            *updates.entry(id.to_owned()).or_default() += 1;
-        }
-    }
-    updates
-}
-
 /// Requests that may change something at a provider.
 #[must_use]
 pub fn writes(journal: &[Entry]) -> Vec<&Entry> {
@@ -238,7 +223,8 @@ impl<'a> Comparison<'a> {
 
     fn checkbox(&mut self, record: &RecordState, wished: bool) {
         match (is_checked(record), wished) {
-            (true, true) => self.findings.checked += 1,
+            (true, true) if record.api_updates == 1 => self.findings.checked += 1,
+            (true, true) => self.problem(format!("record {} was updated {} times", record.id, record.api_updates)),
             (false, false) => {}
             (true, false) => self.problem(format!("record {} is checked and should not be", record.id)),
             (false, true) => self.problem(format!("record {} is not checked and should be", record.id)),
