@@ -20,9 +20,9 @@ use crate::table::Table;
 
 /// Rows folded in memory before they are written: many, because a sweep over the table in key order writes each of its
 /// pages once, and single rows all over it write one page each.
-const FULL_ROWS: usize = 32_768;
+const FULL_ROWS: usize = 65_536;
 /// The same as bytes of event data, which bounds memory where rows are large.
-const FULL_BYTES: usize = 16 * 1024 * 1024;
+const FULL_BYTES: usize = 32 * 1024 * 1024;
 
 /// Folds for one projection into one table; the type parameter is hidden so that several can stand in a list.
 #[async_trait]
@@ -102,7 +102,8 @@ impl<P: Projection> Folder<P> {
         if unknown.is_empty() {
             return Ok(());
         }
-        let unknown: Vec<_> = unknown.into_iter().collect();
+        let mut unknown: Vec<_> = unknown.into_iter().collect();
+        unknown.sort_unstable();
         let mut connection = readers.acquire().await?;
         for row in self.table.rows::<P::Row>(&mut connection, &unknown).await? {
             self.cache.insert(row);

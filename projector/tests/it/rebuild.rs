@@ -129,7 +129,7 @@ async fn a_rebuild_repairs_what_was_damaged_and_leaves_nothing_beside() {
 async fn rows_that_had_to_leave_memory_are_folded_on() {
     let world = World::new().await;
     // Twice more than is kept in memory: what is written first is not there any more when it is met again.
-    let text = "x".repeat(300 * 1024);
+    let text = "x".repeat(400 * 1024);
     for second in 1..=2 {
         for record in 0..100 {
             let (stream, mut event) = changed("org-0", &record.to_string(), Some(second));
