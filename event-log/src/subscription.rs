@@ -123,3 +123,37 @@ impl Subscription {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)]
+mod tests {
+    use super::*;
+    use crate::{Access, Append, Database, NewEvent, Settings};
+
+    /// A wake-up that is lost here would only show as a wait of [`LOOK_EVERY`], so the test looks inside.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn an_append_during_the_look_is_handed_out_or_wakes_the_next_wait() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("log.db").display());
+        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
+        let log = Log::open(database, 16, std::sync::Arc::new(chrono::Utc::now)).await.unwrap();
+        let mut subscription = Subscription::open(&log, "test", Vec::new(), 100).await.unwrap();
+        let appender = tokio::spawn({
+            let log = log.clone();
+            async move {
+                for _ in 0..2000 {
+                    let event = NewEvent::new(EventType::new("test.ran"), "operator", &());
+                    log.append(Append::to_fresh_stream("test", event)).await.unwrap();
+                }
+            }
+        });
+        while !appender.is_finished() || subscription.position() < *log.head().borrow() {
+            if subscription.available().await.unwrap().is_none() {
+                let head = *log.head().borrow();
+                let woken = subscription.head.has_changed().unwrap();
+                assert!(woken || head <= subscription.position(), "{head:?} would be noticed late");
+            }
+        }
+        assert_eq!(subscription.position(), GlobalPosition(2000));
+    }
+}
