@@ -2,7 +2,7 @@
 //!
 //! A projection is a pure fold over events, with one table, one name and one checkpoint. Promises:
 //! - a table's rows and its checkpoint are committed together, so a crash leaves both as they were;
-//! - [`rebuild`] gives the same rows as following the log from its start;
+//! - [`rebuild()`] gives the same rows as following the log from its start;
 //! - readers of a table never see it half rebuilt: a rebuild fills a table beside it and switches both at once;
 //! - nothing here causes an effect.
 //!

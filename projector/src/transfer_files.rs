@@ -1,8 +1,9 @@
 //! Each file of each transfer run, once its fate is known.
 
-use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
+use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileFailed, Verification};
 use chrono::{DateTime, Utc};
 use event_log::{Error, EventType, ScannedEvent};
+use serde::Deserialize;
 
 use crate::projection::{Changes, Projection};
 use crate::row::{row, word};
@@ -71,6 +72,23 @@ row! {
     }
 }
 
+/// The part of [`catalogue::transfer::FileCompleted`] that is shown here: most events of a busy log are these.
+#[derive(Deserialize)]
+struct Completed {
+    run: i64,
+    source_file_id: String,
+    path: String,
+    name: String,
+    destination_file_id: String,
+    bytes: u64,
+    verification: Verification,
+    attempts: i64,
+    #[serde(default)]
+    settled: bool,
+    #[serde(default)]
+    reused: bool,
+}
+
 pub(crate) struct TransferFiles;
 
 pub(crate) struct Change {
@@ -79,7 +97,7 @@ pub(crate) struct Change {
 }
 
 enum What {
-    Completed(FileCompleted),
+    Completed(Completed),
     Failed(FileFailed),
 }
 
@@ -91,7 +109,7 @@ impl Projection for TransferFiles {
 
     fn read(event: &ScannedEvent<'_>, changes: &mut Changes<Self>) -> Result<(), Error> {
         let (run, source_file_id, what) = if event.is(&FILE_COMPLETED) {
-            let mut data: FileCompleted = event.decode()?;
+            let mut data: Completed = event.decode()?;
             (data.run, std::mem::take(&mut data.source_file_id), What::Completed(data))
         } else if event.is(&FILE_FAILED) {
             let mut data: FileFailed = event.decode()?;
