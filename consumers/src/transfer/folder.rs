@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use catalogue::transfer::{FOLDER_FAILED, FOLDER_PREPARED, FolderFailed, FolderPrepared};
 use event_log::Append;
-use providers::error::Error as Refusal;
+use providers::error::{Error as Refusal, Outcome};
 use providers::zoho::workdrive::{Item, ItemFilter};
 use providers::zoho::{Client, names_match};
 
@@ -105,7 +105,13 @@ async fn counterpart(
     let made = match destination.workdrive().create_folder(parent, &request.name).await {
         Ok(made) => made,
         Err(Refusal::NameTaken { .. }) => return the_taken_one(context, settings, destination, request).await,
-        Err(refusal) => return Err(refusal.into()),
+        Err(refusal) => {
+            // Another record's effect may want the same folder before this one is settled.
+            if refusal.outcome() == Outcome::Unknown {
+                context.listings.forget(account, parent).await;
+            }
+            return Err(refusal.into());
+        }
     };
     if !is_same(&request.name, &made.name) {
         return use_the_other_one(context, settings, destination, request, made).await;

@@ -78,6 +78,12 @@ impl Listings {
         }
     }
 
+    /// Forgets what a folder contains: a call whose answer was lost may have put something into it.
+    pub async fn forget(&self, account: &str, folder_id: &str) {
+        let slot = self.slot(account, folder_id);
+        *slot.lock().await = None;
+    }
+
     /// Remembers that this process has just made a folder, so it is empty.
     pub async fn made(&self, account: &str, folder_id: &str) {
         let slot = self.slot(account, folder_id);
