@@ -75,6 +75,13 @@ impl Parts {
         Ok(Parts { config: Arc::new(config), log, accounts, transfers, _lock: lock })
     }
 
+    /// Finishes what was handed to the log and empties its write-ahead log, so that the next start has nothing to replay.
+    pub async fn close(&self) {
+        if tokio::time::timeout(TO_CLOSE, self.log.close()).await.is_err() {
+            tracing::warn!("the log could not be closed in time; the next start replays what is left of its write-ahead log");
+        }
+    }
+
     /// What the poller and the registrar work with.
     ///
     /// # Errors
@@ -133,6 +140,9 @@ impl Parts {
 const SETTLE_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Effects are let go this long before the process is, so that they can still be parked.
 const TO_PARK: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// Closing is a convenience: a process that is killed loses nothing either.
+const TO_CLOSE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Cancelled shortly before the grace period is over, or with it.
 fn before_the_end(service: &Service, config: &Config) -> CancellationToken {

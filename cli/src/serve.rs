@@ -22,7 +22,9 @@ pub async fn run(parts: Parts, arguments: &args::Serve, metrics: RenderMetrics) 
         if arguments.roles.is_empty() { ALL.into() } else { arguments.roles.iter().copied().collect() };
     let service = Service::new(shutdown);
     start(&parts, &service, &roles, metrics)?;
-    match service.run_until_stopped().await? {
+    let ended = service.run_until_stopped().await?;
+    parts.close().await;
+    match ended {
         Ended::Finished => tracing::info!("stopped; everything that had begun is finished"),
         Ended::Aborted { tasks } => {
             tracing::warn!("stopped after the grace period ({}); the next start goes on there", tasks.join(", "));

@@ -100,6 +100,7 @@ pub async fn run(parts: Parts, arguments: &args::Transfer, bar: ProgressBar, out
     }
     let errors = driven.transpose()?.unwrap_or_default();
     let report = report(&log, before, stopped, errors, started).await?;
+    parts.close().await;
     let text = for_people(&report);
     for line in text.lines() {
         tracing::info!("{line}");
