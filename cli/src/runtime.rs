@@ -78,7 +78,9 @@ impl Parts {
     /// Finishes what was handed to the log and empties its write-ahead log, so that the next start has nothing to replay.
     pub async fn close(&self) {
         if tokio::time::timeout(TO_CLOSE, self.log.close()).await.is_err() {
-            tracing::warn!("the log could not be closed in time; the next start replays what is left of its write-ahead log");
+            tracing::warn!(
+                "the log could not be closed in time; the next start replays what is left of its write-ahead log"
+            );
         }
     }
 
