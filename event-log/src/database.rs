@@ -4,7 +4,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
@@ -53,12 +53,28 @@ pub struct Database {
 /// Files up to this size are checked whole at start (about 100 ms); larger ones are checked by [`Database::check_integrity`].
 const QUICK_CHECK_BYTES: u64 = 32 * 1024 * 1024;
 
+/// How long another process may keep the database to itself.
+const BUSY: Duration = Duration::from_secs(10);
+/// Pause where SQLite does not wait by itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(20);
+
 impl Database {
     /// Opens the file, checks it, and migrates it where that was asked for.
     ///
     /// # Errors
     /// [`Error::BadUrl`], [`Error::Open`], [`Error::Corrupt`], [`Error::NewerDatabase`], [`Error::Behind`].
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
+        let begun = Instant::now();
+        loop {
+            match Self::open_at_once(settings).await {
+                // Turning a new file over to its write-ahead log, and taking that log away, do not wait for each other.
+                Err(error) if error.is_busy() && begun.elapsed() < BUSY => tokio::time::sleep(BUSY_PAUSE).await,
+                opened => return opened,
+            }
+        }
+    }
+
+    async fn open_at_once(settings: &Settings) -> Result<Self, Error> {
         let path = path_of(&settings.url)?;
         let create = settings.access == Access::CreateAndMigrate;
         if !create && !path.exists() {
@@ -75,7 +91,7 @@ impl Database {
             .foreign_keys(true)
             // So that REPLACE, which deletes, meets the trigger that refuses to delete events.
             .pragma("recursive_triggers", "on")
-            .busy_timeout(Duration::from_secs(10))
+            .busy_timeout(BUSY)
             .pragma("cache_size", "-16384")
             .pragma("temp_store", "memory")
             .pragma("journal_size_limit", "67108864")

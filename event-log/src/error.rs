@@ -132,6 +132,11 @@ impl Error {
         }
     }
 
+    /// Whether another process keeps the database to itself at this moment.
+    pub(crate) fn is_busy(&self) -> bool {
+        matches!(self, Error::Database(source) if code(source).is_some_and(|code| code & 0xff == SQLITE_BUSY))
+    }
+
     /// Turns an opening failure into the answer a person can act on.
     pub(crate) fn opening(path: &std::path::Path, source: sqlx::Error) -> Self {
         let path = path.to_owned();
