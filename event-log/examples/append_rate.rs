@@ -43,7 +43,7 @@ async fn main() {
     }
     let took = started.elapsed();
     let appended = events / waiters * waiters;
-    let groups: i64 = event_log::sqlx::query_scalar("SELECT count(DISTINCT recorded_at) FROM events")
+    let groups: i64 = event_log::sql::query_scalar("SELECT count(DISTINCT recorded_at) FROM events")
         .fetch_one(log.database().readers())
         .await
         .unwrap();

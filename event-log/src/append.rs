@@ -3,16 +3,16 @@
 //! The caller holds the write transaction. Everything is decided before the first row is written, so one refused
 //! append leaves the others of the same batch untouched.
 
+mod insert_postgres;
+mod insert_sqlite;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
 
-use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::error::BoxDynError;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments, Row, SqliteConnection};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::sql::{self, Connection, Dialect, Driver};
 use crate::{Error, EventId, GlobalPosition, NewEvent, StreamName, StreamVersion};
 
 /// What a writer believes the stream version is.
@@ -130,7 +130,7 @@ impl Known<'_> {
 
 /// Appends all of `appends` in order; each succeeds or is refused on its own. `last` is the log's last position.
 pub(crate) async fn append_all(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     last: &mut GlobalPosition,
     appends: &[Append],
@@ -189,7 +189,7 @@ fn allows(expected: ExpectedVersion, actual: i64) -> bool {
 }
 
 async fn stream_versions<'a>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     appends: &'a [Append],
 ) -> Result<HashMap<&'a str, i64>, Error> {
     let names: Vec<&str> =
@@ -198,13 +198,13 @@ async fn stream_versions<'a>(
     if names.is_empty() {
         return Ok(versions);
     }
-    let rows = sqlx::query(
-        "SELECT key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version FROM json_each($1)",
-    )
-    .bind(json(&names))
-    .fetch_all(connection)
-    .await?;
-    for row in rows {
+    const ON_SQLITE: &str =
+        "SELECT key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version FROM json_each($1)";
+    const ON_POSTGRES: &str =
+        "SELECT key - 1 AS key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version \
+         FROM unnest($1) WITH ORDINALITY AS wanted (value, key)";
+    let text = if connection.dialect() == Dialect::Sqlite { ON_SQLITE } else { ON_POSTGRES };
+    for row in sql::query(text).bind(sql::list(names.iter().copied())).fetch_all(connection).await? {
         let at: i64 = row.try_get("key")?;
         let version: Option<i64> = row.try_get("version")?;
         versions.insert(names[usize::try_from(at).unwrap_or_default()], version.unwrap_or(0));
@@ -213,19 +213,19 @@ async fn stream_versions<'a>(
 }
 
 async fn known_events<'a>(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     appends: &[Append],
 ) -> Result<HashMap<EventId, Known<'a>>, Error> {
-    let ids: Vec<_> = appends.iter().flat_map(|append| &append.events).map(|event| event.id.0.simple()).collect();
+    let ids: Vec<Uuid> = appends.iter().flat_map(|append| &append.events).map(|event| event.id.0).collect();
     let mut known = HashMap::with_capacity(ids.len());
     if ids.is_empty() {
         return Ok(known);
     }
-    let rows = sqlx::query(
+    let rows = sql::query(
         "SELECT event_id, global_position, payload FROM events \
          WHERE event_id IN (SELECT unhex(value) FROM json_each($1))",
     )
-    .bind(json(&ids))
+    .bind(sql::uuids(ids))
     .fetch_all(connection)
     .await?;
     for row in rows {
@@ -236,68 +236,32 @@ async fn known_events<'a>(
     Ok(known)
 }
 
-const COLUMNS: usize = 17;
-/// Largest multi-row insert. There is a statement for every size up to it, so a usual group takes one call.
-const LARGEST_INSERT: usize = 64;
-static INSERTS: LazyLock<Vec<String>> = LazyLock::new(|| (1..=LARGEST_INSERT).map(insert_statement).collect());
+/// The columns of a recorded event, in the order in which they are bound.
+const COLUMNS: &str = "global_position, event_id, stream_name, stream_version, event_type, schema_version, account, \
+     organization, source, correlation_id, causation_id, occurred_at, received_at, recorded_at, data, metadata, payload";
 
+/// Written twice, because it is what the gateway's throughput hangs on: each database has its own fastest way.
 async fn insert_events(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     placed: &[Placed<'_>],
 ) -> Result<(), Error> {
-    let now: Arc<str> = now.to_rfc3339_opts(SecondsFormat::AutoSi, false).into();
-    for these in placed.chunks(LARGEST_INSERT) {
-        let statement: &'static str = &INSERTS[these.len() - 1];
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(these.len() * COLUMNS, 0);
-        for one in these {
-            bind(&mut arguments, now.clone(), one).map_err(sqlx::Error::Encode)?;
-        }
-        sqlx::query_with(statement, arguments).execute(&mut *connection).await?;
+    if placed.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-fn insert_statement(rows: usize) -> String {
-    let row = format!("({}?)", "?, ".repeat(COLUMNS - 1));
-    format!(
-        "INSERT INTO events (global_position, event_id, stream_name, stream_version, event_type, schema_version, \
-         account, organization, source, correlation_id, causation_id, occurred_at, received_at, recorded_at, \
-         data, metadata, payload) VALUES {}",
-        vec![row; rows].join(", ")
-    )
-}
-
-/// In the order of the statement's columns.
-fn bind(arguments: &mut SqliteArguments, now: Arc<str>, one: &Placed<'_>) -> Result<(), BoxDynError> {
-    let event = one.event;
-    arguments.add(one.position)?;
-    arguments.add(event.id.0)?;
-    arguments.add(one.stream.as_str())?;
-    arguments.add(one.version)?;
-    arguments.add(event.event_type.as_str())?;
-    arguments.add(event.schema_version)?;
-    arguments.add(event.account.as_deref())?;
-    arguments.add(event.organization.as_deref())?;
-    arguments.add(event.source)?;
-    arguments.add(event.correlation_id)?;
-    arguments.add(event.causation_id.map(|id| id.0))?;
-    arguments.add(event.occurred_at)?;
-    arguments.add(event.received_at)?;
-    arguments.add(now)?;
-    arguments.add(event.data.as_str())?;
-    arguments.add(event.metadata.as_str())?;
-    arguments.add(event.payload.as_deref())
+    match connection.driver() {
+        Driver::Sqlite(sqlite) => insert_sqlite::insert(sqlite, now, placed).await,
+        Driver::Postgres(postgres) => insert_postgres::insert(postgres, now, placed).await,
+    }
 }
 
 async fn insert_sighting(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     event: &NewEvent,
     same_payload: Option<bool>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO sightings (event_id, seen_at, source, account, causation_id, same_payload) \
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -310,8 +274,4 @@ async fn insert_sighting(
     .execute(connection)
     .await?;
     Ok(())
-}
-
-fn json<T: serde::Serialize>(values: &[T]) -> String {
-    serde_json::to_string(values).expect("a list of strings serialises to JSON")
 }

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Row, SqliteConnection, SqlitePool};
 
+use crate::sql::{self, Connection, Pool};
 use crate::{Error, GlobalPosition};
 
 /// How far a subscription has finished.
@@ -21,8 +21,8 @@ pub struct Checkpoint {
 ///
 /// # Errors
 /// Database failures.
-pub async fn checkpoints(readers: &SqlitePool) -> Result<Vec<Checkpoint>, Error> {
-    let rows = sqlx::query(
+pub async fn checkpoints(readers: &Pool) -> Result<Vec<Checkpoint>, Error> {
+    let rows = sql::query(
         "SELECT subscription_name, global_position, updated_at FROM checkpoints ORDER BY subscription_name",
     )
     .fetch_all(readers)
@@ -38,16 +38,16 @@ pub async fn checkpoints(readers: &SqlitePool) -> Result<Vec<Checkpoint>, Error>
         .collect()
 }
 
-pub(crate) async fn load(readers: &SqlitePool, subscription_name: &str) -> Result<GlobalPosition, Error> {
-    load_in(&mut *readers.acquire().await?, subscription_name).await
+pub(crate) async fn load(readers: &Pool, subscription_name: &str) -> Result<GlobalPosition, Error> {
+    load_in(&mut readers.acquire().await?, subscription_name).await
 }
 
 pub(crate) async fn load_in(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     subscription_name: &str,
 ) -> Result<GlobalPosition, Error> {
     let position: Option<i64> =
-        sqlx::query_scalar("SELECT global_position FROM checkpoints WHERE subscription_name = $1")
+        sql::query_scalar("SELECT global_position FROM checkpoints WHERE subscription_name = $1")
             .bind(subscription_name)
             .fetch_optional(connection)
             .await?;
@@ -55,12 +55,12 @@ pub(crate) async fn load_in(
 }
 
 pub(crate) async fn save(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     subscription_name: &str,
     position: GlobalPosition,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO checkpoints (subscription_name, global_position, updated_at) VALUES ($1, $2, $3) \
          ON CONFLICT (subscription_name) DO UPDATE \
          SET global_position = excluded.global_position, updated_at = excluded.updated_at",

@@ -1,35 +1,46 @@
-//! Opening the SQLite file: settings, integrity, migrations, who may work on it.
+//! Opening the database under the log: a SQLite file or a PostgreSQL server.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
-use std::path::{Path, PathBuf};
+mod postgres;
+mod sqlite;
+pub(crate) mod transaction;
+mod write_back;
+
+use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
+use postgres::PostgresServer;
+use sqlite::SqliteFile;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
-use crate::{Error, migrations};
+use crate::sql::{Connection, Dialect, Pool};
+use crate::{Error, GlobalPosition};
+
+pub use postgres::Grant;
+pub(crate) use postgres::raise;
+pub(crate) use write_back::WriteBack;
 
 /// What the opener is going to do with the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Create the file if it is missing and bring it up to this program.
+    /// Create what is missing and bring it up to this program.
     CreateAndMigrate,
     /// Use a database that is up to date; never create or migrate one.
     Existing,
-    /// Read only; the file must exist.
+    /// Read only; the database must exist.
     ReadOnly,
 }
 
 /// How to open the database.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `sqlite:<path>`.
+    /// `sqlite:<path>` or `postgres://…`.
     pub url: String,
     /// What the opener is going to do.
     pub access: Access,
-    /// Read connections, default 4. More do not help: readers of one file share its cache of pages.
+    /// Read connections, default 4. More do not help: readers of one SQLite file share its cache of pages, and
+    /// processes on PostgreSQL have theirs each.
     pub readers: u32,
 }
 
@@ -41,133 +52,109 @@ impl Settings {
     }
 }
 
-/// An open database file. Cheap to clone.
+/// An open database. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Database {
-    path: Arc<Path>,
-    options: SqliteConnectOptions,
-    readers: SqlitePool,
+    backend: Arc<Backend>,
+    readers: Pool,
     access: Access,
 }
 
-/// Files up to this size are checked whole at start (about 100 ms); larger ones are checked by [`Database::check_integrity`].
-const QUICK_CHECK_BYTES: u64 = 32 * 1024 * 1024;
-
-/// How long another process may keep the database to itself.
-const BUSY: Duration = Duration::from_secs(10);
-/// Pause where SQLite does not wait by itself.
-const BUSY_PAUSE: Duration = Duration::from_millis(20);
+#[derive(Debug)]
+enum Backend {
+    Sqlite(SqliteFile),
+    Postgres(PostgresServer),
+}
 
 impl Database {
-    /// Opens the file, checks it, and migrates it where that was asked for.
+    /// Opens the database, checks it, and migrates it where that was asked for.
     ///
     /// # Errors
     /// [`Error::BadUrl`], [`Error::Open`], [`Error::Corrupt`], [`Error::NewerDatabase`], [`Error::Behind`].
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
-        let begun = Instant::now();
-        loop {
-            match Self::open_at_once(settings).await {
-                // Turning a new file over to its write-ahead log, and taking that log away, do not wait for each other.
-                Err(error) if error.is_busy() && begun.elapsed() < BUSY => tokio::time::sleep(BUSY_PAUSE).await,
-                opened => return opened,
-            }
-        }
+        let (backend, readers) = if postgres::is_address(&settings.url) {
+            let server = PostgresServer::open(settings).await?;
+            let readers = Pool::Postgres(server.readers.clone());
+            (Backend::Postgres(server), readers)
+        } else {
+            let file = SqliteFile::open(settings).await?;
+            let readers = Pool::Sqlite(file.readers.clone());
+            (Backend::Sqlite(file), readers)
+        };
+        Ok(Database { backend: Arc::new(backend), readers, access: settings.access })
     }
 
-    async fn open_at_once(settings: &Settings) -> Result<Self, Error> {
-        let path = path_of(&settings.url)?;
-        let create = settings.access == Access::CreateAndMigrate;
-        if !create && !path.exists() {
-            let source = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no such database file");
-            return Err(Error::Open { path, source: Arc::new(source) });
-        }
-        check_folder(&path)?;
-        check_not_emptied(&path)?;
-        let options = SqliteConnectOptions::new()
-            .filename(&path)
-            .create_if_missing(create)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            // So that REPLACE, which deletes, meets the trigger that refuses to delete events.
-            .pragma("recursive_triggers", "on")
-            .busy_timeout(BUSY)
-            .pragma("cache_size", "-16384")
-            .pragma("temp_store", "memory")
-            .pragma("journal_size_limit", "67108864")
-            .statement_cache_capacity(256)
-            .disable_statement_logging();
-
-        let read_only = options.clone().read_only(true).pragma("query_only", "on");
-        let first = if settings.access == Access::ReadOnly { &read_only } else { &options };
-        let mut first = first.connect().await.map_err(|source| Error::opening(&path, source))?;
-        if std::fs::metadata(&path).map(|file| file.len()).unwrap_or(0) <= QUICK_CHECK_BYTES {
-            quick_check(&mut first, &path).await?;
-        }
-        let missing = migrations::missing(&mut first, &path).await?;
-        match (missing, create) {
-            (0, _) => {}
-            (missing, true) => migrations::run(&mut first, &path, missing).await?,
-            (missing, false) => return Err(Error::Behind { path, missing }),
-        }
-        first.close().await.map_err(|source| Error::opening(&path, source))?;
-
-        let readers = SqlitePoolOptions::new()
-            .max_connections(settings.readers)
-            .min_connections(0)
-            .idle_timeout(Duration::from_secs(600))
-            .connect_with(read_only)
-            .await
-            .map_err(|source| Error::opening(&path, source))?;
-        Ok(Database { path: path.into(), options, readers, access: settings.access })
-    }
-
-    /// The database file.
+    /// Which database it is.
     #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn dialect(&self) -> Dialect {
+        self.readers.dialect()
+    }
+
+    /// The database as messages name it: the file, or the server's address without a password.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &*self.backend {
+            Backend::Sqlite(file) => file.path.display().to_string(),
+            Backend::Postgres(server) => server.name.clone(),
+        }
+    }
+
+    /// The file, where it is one.
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        match &*self.backend {
+            Backend::Sqlite(file) => Some(&file.path),
+            Backend::Postgres(_) => None,
+        }
     }
 
     /// Connections for reading; they cannot write.
     #[must_use]
-    pub fn readers(&self) -> &SqlitePool {
+    pub fn readers(&self) -> &Pool {
         &self.readers
     }
 
-    /// Reads the whole file and checks its structure; minutes for very large files.
+    /// Whether several processes may work on it at a time; what only one may do is then held by leases.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.dialect() == Dialect::Postgres
+    }
+
+    /// Reads a whole SQLite file and checks its structure; minutes for very large files. PostgreSQL checks its own.
     ///
     /// # Errors
     /// [`Error::Corrupt`] with the first finding.
     pub async fn check_integrity(&self) -> Result<(), Error> {
-        let mut connection = self.readers.acquire().await?;
-        quick_check(&mut connection, &self.path).await
+        match &*self.backend {
+            Backend::Sqlite(file) => file.check_integrity().await,
+            Backend::Postgres(_) => Ok(()),
+        }
     }
 
-    /// Claims the work on this database for this process; a second claim fails at once.
+    /// Claims the work on this database for this process, where only one process may work on it; a second claim fails
+    /// at once. A database that is shared is not claimed.
     ///
     /// The operating system releases the claim when the process ends, however it ends.
     ///
     /// # Errors
     /// [`Error::AlreadyRunning`] with the holder's process id, [`Error::Open`] when the lock file cannot be made.
     pub fn lock_roles(&self) -> Result<RoleLock, Error> {
-        let mut name = self.path.as_os_str().to_owned();
-        name.push(".lock");
-        let path = PathBuf::from(name);
-        let opened = |source: std::io::Error| Error::Open { path: path.clone(), source: Arc::new(source) };
-        let mut file =
-            File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(opened)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                let _ = file.read_to_string(&mut holder);
-                return Err(Error::AlreadyRunning { path: self.path.to_path_buf(), holder: holder.trim().to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(opened(source)),
-        }
-        file.set_len(0).and_then(|()| file.rewind()).map_err(opened)?;
-        write!(file, "{}", std::process::id()).map_err(opened)?;
+        let file = match &*self.backend {
+            Backend::Sqlite(file) => Some(file.lock_roles()?),
+            Backend::Postgres(_) => None,
+        };
         Ok(RoleLock { _file: file })
+    }
+
+    /// Gives the role that the program runs as what it needs, and no more; the opener must own the tables.
+    ///
+    /// # Errors
+    /// [`Error::BadUrl`] on a database that has no roles, database failures.
+    pub async fn grant(&self, grant: &Grant) -> Result<(), Error> {
+        match &*self.backend {
+            Backend::Sqlite(_) => Err(Error::BadUrl("a SQLite file has no roles to grant anything to".to_owned())),
+            Backend::Postgres(server) => server.grant(grant).await,
+        }
     }
 
     /// Whether it was opened for more than reading.
@@ -175,64 +162,32 @@ impl Database {
         self.access != Access::ReadOnly
     }
 
-    /// A connection for the one writer of this process and its write-back, which moves pages instead of the commits.
-    pub(crate) async fn connect_writer(&self) -> Result<SqliteConnection, Error> {
-        let options = self.options.clone().pragma("wal_autocheckpoint", "0");
-        options.connect().await.map_err(|source| Error::opening(&self.path, source))
+    /// A connection for the one writer of this process.
+    pub(crate) async fn connect_writer(&self) -> Result<Connection, Error> {
+        match &*self.backend {
+            Backend::Sqlite(file) => Ok(file.connect_writer().await?.into()),
+            Backend::Postgres(server) => Ok(server.connect_writer().await?.into()),
+        }
+    }
+
+    /// Starts the task that moves committed pages, where the database leaves that to us.
+    pub(crate) async fn start_write_back(&self) -> Result<Option<WriteBack>, Error> {
+        match &*self.backend {
+            Backend::Sqlite(file) => Ok(Some(WriteBack::start(file.connect_writer().await?))),
+            Backend::Postgres(_) => Ok(None),
+        }
+    }
+
+    /// Follows what other processes append, where there can be any, until `stop`.
+    pub(crate) async fn follow_others(&self, head: watch::Sender<GlobalPosition>, stop: CancellationToken) {
+        if let Backend::Postgres(server) = &*self.backend {
+            server.follow_others(head, stop).await;
+        }
     }
 }
 
 /// Held while this process works on the database.
 #[derive(Debug)]
 pub struct RoleLock {
-    _file: File,
-}
-
-fn path_of(url: &str) -> Result<PathBuf, Error> {
-    let Some(rest) = url.strip_prefix("sqlite:") else {
-        return Err(Error::BadUrl(format!("{url:?} must look like sqlite:<path>")));
-    };
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    if path.is_empty() || path == ":memory:" {
-        return Err(Error::BadUrl("it names no file; use sqlite:<path>, for instance sqlite:gateledger.db".to_owned()));
-    }
-    if path.contains('?') {
-        return Err(Error::BadUrl(format!("{url:?} has parameters, which a file does not take; use sqlite:<path>")));
-    }
-    Ok(PathBuf::from(path))
-}
-
-fn check_folder(path: &Path) -> Result<(), Error> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match std::fs::metadata(folder) {
-        Ok(found) if found.is_dir() => Ok(()),
-        Ok(_) => Err(std::io::Error::new(std::io::ErrorKind::NotADirectory, "its parent is not a folder")),
-        Err(source) => Err(source),
-    }
-    .map_err(|source| Error::Open { path: path.to_owned(), source: Arc::new(source) })
-}
-
-/// An empty file is a new database, unless transactions were committed to it: then something emptied it.
-fn check_not_emptied(path: &Path) -> Result<(), Error> {
-    let mut write_ahead = path.as_os_str().to_owned();
-    write_ahead.push("-wal");
-    let length = |path: &Path| std::fs::metadata(path).ok().map(|file| file.len());
-    match (length(path), length(Path::new(&write_ahead))) {
-        (Some(0), Some(1..)) => Err(Error::Corrupt {
-            path: path.to_owned(),
-            reason: "it is empty, but its write-ahead log is not".to_owned(),
-        }),
-        _ => Ok(()),
-    }
-}
-
-async fn quick_check(connection: &mut SqliteConnection, path: &Path) -> Result<(), Error> {
-    let findings: Vec<String> = sqlx::query_scalar("PRAGMA quick_check(1)")
-        .fetch_all(connection)
-        .await
-        .map_err(|source| Error::opening(path, source))?;
-    match findings.into_iter().next() {
-        Some(first) if first != "ok" => Err(Error::Corrupt { path: path.to_owned(), reason: first }),
-        _ => Ok(()),
-    }
+    _file: Option<File>,
 }

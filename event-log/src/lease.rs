@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, UnitOfWork};
+use crate::{Error, UnitOfWork, sql};
 
 /// Claims `lease_name` for `leased_by` until `duration` from now, or prolongs its own claim.
 ///
@@ -18,7 +18,7 @@ pub async fn take_lease(
 ) -> Result<bool, Error> {
     let now = unit.now();
     let until = now + duration;
-    let taken = sqlx::query(
+    let taken = sql::query(
         "INSERT INTO leases (lease_name, leased_by, leased_until) VALUES ($1, $2, $3) \
          ON CONFLICT (lease_name) DO UPDATE SET leased_by = excluded.leased_by, leased_until = excluded.leased_until \
          WHERE leases.leased_by = excluded.leased_by OR leases.leased_until <= $4",
@@ -29,7 +29,7 @@ pub async fn take_lease(
     .bind(now)
     .execute(unit.connection())
     .await?;
-    Ok(taken.rows_affected() > 0)
+    Ok(taken > 0)
 }
 
 /// Gives a claim back, if it is still held by `leased_by`.
@@ -37,7 +37,7 @@ pub async fn take_lease(
 /// # Errors
 /// Database failures.
 pub async fn release_lease(unit: &mut UnitOfWork<'_>, lease_name: &str, leased_by: &str) -> Result<(), Error> {
-    sqlx::query("DELETE FROM leases WHERE lease_name = $1 AND leased_by = $2")
+    sql::query("DELETE FROM leases WHERE lease_name = $1 AND leased_by = $2")
         .bind(lease_name)
         .bind(leased_by)
         .execute(unit.connection())
@@ -50,6 +50,6 @@ pub async fn release_lease(unit: &mut UnitOfWork<'_>, lease_name: &str, leased_b
 /// # Errors
 /// Database failures.
 pub async fn forsake_leases(unit: &mut UnitOfWork<'_>) -> Result<u64, Error> {
-    let ended = sqlx::query("DELETE FROM leases").execute(unit.connection()).await?;
-    Ok(ended.rows_affected())
+    let ended = sql::query("DELETE FROM leases").execute(unit.connection()).await?;
+    Ok(ended)
 }

@@ -11,13 +11,13 @@ mod name;
 mod read;
 mod scan;
 mod sighting;
+pub mod sql;
 mod subscription;
-mod write_back;
 mod writer;
 
 pub use append::{Append, Appended, EventOutcome, ExpectedVersion};
 pub use checkpoint::{Checkpoint, checkpoints};
-pub use database::{Access, Database, RoleLock, Settings};
+pub use database::{Access, Database, Grant, RoleLock, Settings};
 pub use error::Error;
 pub use event::{EventId, GlobalPosition, NewEvent, RecordedEvent, StreamVersion};
 pub use lease::{forsake_leases, release_lease, take_lease};

@@ -1,21 +1,24 @@
 //! The migrations in the binary, and whether a database has them.
 
 use std::borrow::Cow;
-use std::path::Path;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{SqlSafeStr, SqliteConnection};
+use sqlx::migrate::{AppliedMigration, Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{PgConnection, SqlSafeStr, SqliteConnection};
 
 use crate::Error;
 
 macro_rules! migrations {
     ($($version:literal $name:literal),* $(,)?) => {
-        &[$(($version, $name, include_str!(concat!("../../migrations/sqlite/", $version, "_", $name, ".sql")))),*]
+        /// Version, name and text of every migration, oldest first. A test compares the lists with the folders.
+        const SQLITE: &[(&str, &str, &str)] =
+            &[$(($version, $name, include_str!(concat!("../../migrations/sqlite/", $version, "_", $name, ".sql")))),*];
+        /// The same versions, for PostgreSQL.
+        const POSTGRES: &[(&str, &str, &str)] =
+            &[$(($version, $name, include_str!(concat!("../../migrations/postgres/", $version, "_", $name, ".sql")))),*];
     };
 }
 
-/// Version, name and text of every migration, oldest first. A test compares the list with the folder.
-const SQLITE: &[(&str, &str, &str)] = migrations![
+migrations![
     "20261121000000" "create_events",
     "20261121000100" "create_sightings",
     "20261121000200" "create_checkpoints",
@@ -27,8 +30,8 @@ const SQLITE: &[(&str, &str, &str)] = migrations![
     "20261121000800" "create_transfer_runs",
 ];
 
-fn migrator() -> Migrator {
-    let migrations = SQLITE
+fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {
+    let migrations = list
         .iter()
         .map(|(version, name, sql)| {
             let version = version.parse().expect("a migration's version is a number");
@@ -38,50 +41,76 @@ fn migrator() -> Migrator {
     Migrator::with_migrations(migrations)
 }
 
-/// Brings the database, which lacks `missing` migrations, up to this program.
-///
-/// Several processes may try at the same time: who finds a migration done by another goes on after it.
-///
-/// # Errors
-/// [`Error::NewerDatabase`] when it is ahead of this program, [`Error::Corrupt`] when an applied migration differs.
-pub(crate) async fn run(connection: &mut SqliteConnection, path: &Path, mut missing: usize) -> Result<(), Error> {
-    while let Err(source) = migrator().run_direct(None, connection, false).await {
-        let still_missing = self::missing(connection, path).await?;
-        if still_missing >= missing {
-            return Err(classify(path, source));
+macro_rules! on_backend {
+    ($run:ident, $missing:ident, $list:ident, $connection:ty, $table:literal) => {
+        /// Brings the database, which lacks `missing` migrations, up to this program.
+        ///
+        /// Several processes may try at the same time: who finds a migration done by another goes on after it.
+        ///
+        /// # Errors
+        /// [`Error::NewerDatabase`] when it is ahead of this program, [`Error::Corrupt`] when an applied migration
+        /// differs.
+        pub(crate) async fn $run(connection: &mut $connection, database: &str, mut missing: usize) -> Result<(), Error> {
+            while let Err(source) = migrator($list).run_direct(None, connection, false).await {
+                let still_missing = $missing(connection, database).await?;
+                if still_missing >= missing {
+                    return Err(classify(database, source));
+                }
+                missing = still_missing;
+            }
+            Ok(())
         }
-        missing = still_missing;
-    }
-    Ok(())
+
+        /// How many migrations the database lacks. Nothing is changed.
+        ///
+        /// # Errors
+        /// [`Error::NewerDatabase`] when it is ahead of this program.
+        pub(crate) async fn $missing(connection: &mut $connection, database: &str) -> Result<usize, Error> {
+            let exists: bool = sqlx::query_scalar($table)
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(|source| Error::opening(database, source))?;
+            if !exists {
+                return Ok($list.len());
+            }
+            let applied = connection
+                .list_applied_migrations("_sqlx_migrations")
+                .await
+                .map_err(|source| classify(database, source))?;
+            count_missing(&migrator($list), &applied, database)
+        }
+    };
 }
 
-/// How many migrations the database lacks.
-///
-/// # Errors
-/// As [`run`]; nothing is changed.
-pub(crate) async fn missing(connection: &mut SqliteConnection, path: &Path) -> Result<usize, Error> {
-    let migrator = migrator();
-    let table: i64 = sqlx::query_scalar("SELECT count(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|source| Error::opening(path, source))?;
-    if table == 0 {
-        return Ok(migrator.iter().count());
-    }
-    let applied =
-        connection.list_applied_migrations("_sqlx_migrations").await.map_err(|source| classify(path, source))?;
+on_backend!(
+    run_on_sqlite,
+    missing_on_sqlite,
+    SQLITE,
+    SqliteConnection,
+    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = '_sqlx_migrations')"
+);
+on_backend!(
+    run_on_postgres,
+    missing_on_postgres,
+    POSTGRES,
+    PgConnection,
+    "SELECT to_regclass('_sqlx_migrations') IS NOT NULL"
+);
+
+fn count_missing(migrator: &Migrator, applied: &[AppliedMigration], database: &str) -> Result<usize, Error> {
     let known = |version| migrator.iter().any(|migration| migration.version == version);
     if let Some(newer) = applied.iter().find(|migration| !known(migration.version)) {
-        return Err(Error::NewerDatabase { path: path.to_owned(), version: newer.version });
+        return Err(Error::NewerDatabase { database: database.to_owned(), version: newer.version });
     }
     Ok(migrator.iter().filter(|migration| !applied.iter().any(|one| one.version == migration.version)).count())
 }
 
-fn classify(path: &Path, source: MigrateError) -> Error {
+fn classify(database: &str, source: MigrateError) -> Error {
+    let database = database.to_owned();
     match source {
-        MigrateError::VersionMissing(version) => Error::NewerDatabase { path: path.to_owned(), version },
-        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Error::opening(path, source),
-        other => Error::Corrupt { path: path.to_owned(), reason: other.to_string() },
+        MigrateError::VersionMissing(version) => Error::NewerDatabase { database, version },
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => Error::opening(&database, source),
+        other => Error::Corrupt { database, reason: other.to_string() },
     }
 }
 
@@ -91,13 +120,15 @@ mod tests {
 
     #[test]
     fn every_migration_file_is_in_the_binary_and_in_order() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/sqlite");
-        let mut files: Vec<String> = std::fs::read_dir(folder)
-            .expect("the migrations folder is there")
-            .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
-            .collect();
-        files.sort();
-        let listed: Vec<String> = SQLITE.iter().map(|(version, name, _)| format!("{version}_{name}.sql")).collect();
-        assert_eq!(files, listed);
+        for (folder, list) in [("sqlite", SQLITE), ("postgres", POSTGRES)] {
+            let folder = format!("{}/../migrations/{folder}", env!("CARGO_MANIFEST_DIR"));
+            let mut files: Vec<String> = std::fs::read_dir(folder)
+                .expect("the migrations folder is there")
+                .map(|entry| entry.expect("readable").file_name().to_string_lossy().into_owned())
+                .collect();
+            files.sort();
+            let listed: Vec<String> = list.iter().map(|(version, name, _)| format!("{version}_{name}.sql")).collect();
+            assert_eq!(files, listed);
+        }
     }
 }

@@ -1,11 +1,10 @@
 //! Reading the log: by position, by stream, by id, by filter.
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{QueryBuilder, Row, Sqlite, SqlitePool};
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
+use crate::sql::{self, Builder, Dialect, Pool, Row};
 use crate::{Error, EventId, EventType, GlobalPosition, Log, RecordedEvent, StreamName, StreamVersion};
 
 /// Which way a list runs.
@@ -108,7 +107,7 @@ impl Log {
 }
 
 async fn list(
-    readers: &SqlitePool,
+    readers: &Pool,
     filter: &Filter,
     after: GlobalPosition,
     direction: Direction,
@@ -131,7 +130,7 @@ async fn list(
     fetch(query, readers).await
 }
 
-fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
+fn narrow(query: &mut Builder<'_>, filter: &Filter) {
     if !filter.event_types.is_empty() {
         query.push(" AND (");
         for (at, name) in filter.event_types.iter().enumerate() {
@@ -165,16 +164,22 @@ fn narrow(query: &mut QueryBuilder<Sqlite>, filter: &Filter) {
         query.push(" AND correlation_id = ").push_bind(story);
     }
     if let Some(since) = filter.since {
-        query.push(" AND recorded_at >= ").push_bind(since);
+        query.push(" AND recorded_at >= ").push_bind(to_microseconds(since));
     }
     if let Some(until) = filter.until {
-        query.push(" AND recorded_at < ").push_bind(until);
+        query.push(" AND recorded_at < ").push_bind(to_microseconds(until));
     }
+}
+
+/// The next microsecond: stored times have no finer parts, and PostgreSQL would cut them off.
+fn to_microseconds(time: DateTime<Utc>) -> DateTime<Utc> {
+    let finer = time.timestamp_subsec_nanos() % 1000;
+    if finer == 0 { time } else { time + TimeDelta::nanoseconds(i64::from(1000 - finer)) }
 }
 
 /// Events of some types, or of one account, in the positions `(after, up_to]`, in order; `types` empty means all.
 pub(crate) async fn window(
-    readers: &SqlitePool,
+    readers: &Pool,
     types: &[EventType],
     account: Option<&str>,
     after: GlobalPosition,
@@ -185,8 +190,7 @@ pub(crate) async fn window(
     query.push(" WHERE global_position > ").push_bind(after.0);
     query.push(" AND global_position <= ").push_bind(up_to.0);
     if !types.is_empty() {
-        // The unary plus keeps SQLite on the position order, where a window is one short range.
-        query.push(" AND +event_type IN (");
+        query.push(" AND ").push(off_index(readers)).push("event_type IN (");
         let mut list = query.separated(", ");
         for event_type in types {
             list.push_bind(event_type.as_str().to_owned());
@@ -194,29 +198,37 @@ pub(crate) async fn window(
         query.push(")");
     }
     if let Some(account) = account {
-        query.push(" AND +account = ").push_bind(account.to_owned());
+        query.push(" AND ").push(off_index(readers)).push("account = ").push_bind(account.to_owned());
     }
     query.push(" ORDER BY global_position");
     fetch(query, readers).await
 }
 
-pub(crate) async fn last_position(readers: &SqlitePool) -> Result<GlobalPosition, Error> {
-    let last = sqlx::query_scalar("SELECT coalesce(max(global_position), 0) FROM events").fetch_one(readers).await?;
+/// A unary plus keeps SQLite on the position order, where a window is one short range. PostgreSQL knows that by itself.
+pub(crate) fn off_index(readers: &Pool) -> &'static str {
+    match readers.dialect() {
+        Dialect::Sqlite => "+",
+        Dialect::Postgres => "",
+    }
+}
+
+pub(crate) async fn last_position(readers: &Pool) -> Result<GlobalPosition, Error> {
+    let last = sql::query_scalar("SELECT coalesce(max(global_position), 0) FROM events").fetch_one(readers).await?;
     Ok(GlobalPosition(last))
 }
 
-fn select(with_payload: bool) -> QueryBuilder<Sqlite> {
+fn select<'q>(with_payload: bool) -> Builder<'q> {
     let payload = if with_payload { ", payload" } else { ", NULL AS payload" };
-    let mut query = QueryBuilder::new("SELECT ");
+    let mut query = Builder::new("SELECT ");
     query.push(COLUMNS).push(payload).push(" FROM events");
     query
 }
 
-async fn fetch(mut query: QueryBuilder<Sqlite>, readers: &SqlitePool) -> Result<Vec<RecordedEvent>, Error> {
+async fn fetch(query: Builder<'_>, readers: &Pool) -> Result<Vec<RecordedEvent>, Error> {
     query.build().fetch_all(readers).await?.iter().map(recorded).collect()
 }
 
-fn recorded(row: &SqliteRow) -> Result<RecordedEvent, Error> {
+fn recorded(row: &Row) -> Result<RecordedEvent, Error> {
     let causation_id: Option<Uuid> = row.try_get(10)?;
     let payload: Option<Vec<u8>> = row.try_get(16)?;
     Ok(RecordedEvent {

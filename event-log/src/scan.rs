@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
-use sqlx::{QueryBuilder, Row, Sqlite};
 use uuid::Uuid;
 
+use crate::sql::{Builder, Dialect, Pool};
 use crate::{Error, EventType, GlobalPosition, Log, read};
 
 /// Parts an event's header from its data, and one event from the next. JSON allows it nowhere unescaped (RFC 8259 §7).
@@ -76,30 +76,39 @@ impl Log {
         if last == after {
             return Ok(Stretch { text: String::new(), after, last });
         }
-        let row = joined(types, after, last).build().fetch_one(readers).await?;
+        let row = joined(readers, types, after, last).build().fetch_one(readers).await?;
         let text: Option<String> = row.try_get(0)?;
         Ok(Stretch { text: text.unwrap_or_default(), after, last })
     }
 }
 
-fn joined(types: &[EventType], after: GlobalPosition, last: GlobalPosition) -> QueryBuilder<Sqlite> {
+/// One text of all wanted events. Both databases write times as RFC 3339 and ids as hexadecimal digits.
+fn joined<'q>(readers: &Pool, types: &[EventType], after: GlobalPosition, last: GlobalPosition) -> Builder<'q> {
     // Ordering inside the aggregate would sort rows that come in the primary key's order anyway; the inner order costs
     // nothing, and `Stretch::events` checks that it held.
-    let mut query = QueryBuilder::new(
-        "SELECT group_concat(json_array(global_position, event_type, stream_name, coalesce(account, ''), \
-         coalesce(organization, ''), source, hex(correlation_id), coalesce(occurred_at, ''), recorded_at) \
-         || char(30) || data, char(30)) FROM (SELECT * FROM events WHERE global_position > ",
-    );
-    query.push_bind(after.0).push(" AND global_position <= ").push_bind(last.0);
+    let mut query = Builder::new(match readers.dialect() {
+        Dialect::Sqlite => {
+            "SELECT group_concat(json_array(global_position, event_type, stream_name, coalesce(account, ''), \
+             coalesce(organization, ''), source, hex(correlation_id), coalesce(occurred_at, ''), recorded_at) \
+             || char(30) || data, char(30))"
+        }
+        Dialect::Postgres => {
+            "SELECT string_agg(json_build_array(global_position, event_type, stream_name, coalesce(account, ''), \
+             coalesce(organization, ''), source, correlation_id, coalesce(to_json(occurred_at) #>> '{}', ''), \
+             recorded_at)::text || chr(30) || data::text, chr(30))"
+        }
+    });
+    query.push(" FROM (SELECT * FROM events WHERE global_position > ").push_bind(after.0);
+    query.push(" AND global_position <= ").push_bind(last.0);
     if !types.is_empty() {
-        query.push(" AND +event_type IN (");
+        query.push(" AND ").push(read::off_index(readers)).push("event_type IN (");
         let mut list = query.separated(", ");
         for event_type in types {
             list.push_bind(event_type.as_str().to_owned());
         }
         query.push(")");
     }
-    query.push(" ORDER BY global_position)");
+    query.push(" ORDER BY global_position) AS stretch");
     query
 }
 

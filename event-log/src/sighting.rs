@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::{Row, SqlitePool};
 
+use crate::sql::{self, Pool};
 use crate::{Error, EventId};
 
 /// One further sighting of an event that was already in the log.
@@ -25,8 +25,8 @@ pub struct Sighting {
 ///
 /// # Errors
 /// Database failures.
-pub async fn sightings(readers: &SqlitePool, event_id: EventId) -> Result<Vec<Sighting>, Error> {
-    let rows = sqlx::query(
+pub async fn sightings(readers: &Pool, event_id: EventId) -> Result<Vec<Sighting>, Error> {
+    let rows = sql::query(
         "SELECT event_id, seen_at, source, causation_id, same_payload FROM sightings \
          WHERE event_id = $1 ORDER BY sighting_id",
     )

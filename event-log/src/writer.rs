@@ -1,8 +1,13 @@
 //! The one writer of a process: collects concurrent appends and units of work into group commits.
 //!
-//! SQLite allows one writer at a time and a durable commit costs a disk flush, so everybody who writes hands a job to
-//! one task. It takes what is waiting, runs it in one transaction and answers every waiter after the commit. A job that
-//! fails is rolled back alone; a commit that fails fails them all, and nothing of the group is recorded.
+//! There is one writer at a time, over all processes, and a durable commit costs a disk flush. So everybody who writes
+//! hands a job to one task. It takes what is waiting, runs it in one transaction and answers every waiter after the
+//! commit. A job that fails is rolled back alone; a commit that fails fails them all, and nothing of the group is
+//! recorded.
+//!
+//! The transaction takes the database's one write lock before anything else: SQLite's own, or an advisory lock on
+//! PostgreSQL. Positions are given out under it, so their order is the order of commits; and a unit of work may read,
+//! decide and write without another writer in between.
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -13,12 +18,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use sqlx::{Connection, SqliteConnection};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::append::{self, Append, Appended};
-use crate::write_back::WriteBack;
+use crate::database::{WriteBack, raise, transaction};
+use crate::sql::{self, Connection};
 use crate::{Database, Error, GlobalPosition, checkpoint, read};
 
 /// The clock as an argument: gives the current time.
@@ -26,6 +31,9 @@ pub type Now = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// Jobs taken into one transaction at most: keeps one commit, and so the wait of its members, in the milliseconds.
 const LARGEST_GROUP: usize = 256;
+
+/// How long a connection may take to show that it still works after a failure.
+const ALIVE: Duration = Duration::from_secs(5);
 
 type Work = Box<dyn for<'a, 'c> FnOnce(&'a mut UnitOfWork<'c>) -> Running<'a> + Send>;
 type Running<'a> = Pin<Box<dyn Future<Output = Result<(), ()>> + Send + 'a>>;
@@ -49,7 +57,7 @@ pub struct Log {
 
 impl std::fmt::Debug for Log {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Log").field("path", &self.database.path()).finish_non_exhaustive()
+        f.debug_struct("Log").field("database", &self.database.name()).finish_non_exhaustive()
     }
 }
 
@@ -71,15 +79,22 @@ impl Log {
             return Ok(log);
         }
         let connection = database.connect_writer().await?;
-        let write_back = WriteBack::start(&database).await?;
-        let writer = Writer { database, connection, write_back, now, head: head_sender };
+        let write_back = database.start_write_back().await?;
+        let following = CancellationToken::new();
+        let others = database.clone();
+        let writer = Writer { database, connection, write_back, now, head: head_sender.clone() };
         #[allow(
             clippy::disallowed_methods,
             reason = "ends by itself when the last Log is dropped, after finishing its queue"
         )]
         tokio::spawn(async move {
-            writer.run(waiting, stopping).await;
-            drop(ended);
+            let followed = following.clone();
+            let write = async {
+                writer.run(waiting, stopping).await;
+                drop(ended);
+                following.cancel();
+            };
+            tokio::join!(write, others.follow_others(head_sender, followed));
         });
         Ok(log)
     }
@@ -191,21 +206,21 @@ impl Log {
     fn check_writable(&self) -> Result<(), Error> {
         match self.database.is_writable() {
             true => Ok(()),
-            false => Err(Error::ReadOnly { path: self.database.path().to_owned() }),
+            false => Err(Error::ReadOnly { database: self.database.name() }),
         }
     }
 }
 
 /// One unit of work inside a group commit: rows and events that become durable together.
 pub struct UnitOfWork<'c> {
-    connection: &'c mut SqliteConnection,
+    connection: &'c mut Connection,
     now: DateTime<Utc>,
     last: &'c mut GlobalPosition,
 }
 
 impl UnitOfWork<'_> {
     /// The transaction's connection, for the caller's own tables.
-    pub fn connection(&mut self) -> &mut SqliteConnection {
+    pub fn connection(&mut self) -> &mut Connection {
         self.connection
     }
 
@@ -251,8 +266,8 @@ impl UnitOfWork<'_> {
 
 struct Writer {
     database: Database,
-    connection: SqliteConnection,
-    write_back: WriteBack,
+    connection: Connection,
+    write_back: Option<WriteBack>,
     now: Now,
     head: watch::Sender<GlobalPosition>,
 }
@@ -264,6 +279,8 @@ struct Group {
     waiters: Vec<Waiter>,
     /// Why the transaction cannot be committed; the jobs after it are not run.
     failure: Option<Error>,
+    /// Its only job failed, so there is nothing to commit.
+    undone: bool,
 }
 
 enum Waiter {
@@ -281,7 +298,7 @@ impl Writer {
             }
             let size = jobs.len();
             let started = Instant::now();
-            let mut group = Group { now: self.now(), last: GlobalPosition(0), waiters: Vec::new(), failure: None };
+            let mut group = Group { now: self.now(), last: GlobalPosition(0), waiters: Vec::new(), failure: None, undone: false };
             let committed = self.commit(&mut group, jobs.drain(..)).await;
             metrics::histogram!("log_group_size").record(size as f64);
             metrics::histogram!("log_commit_duration_seconds").record(started.elapsed().as_secs_f64());
@@ -290,17 +307,27 @@ impl Writer {
                 self.recover(error).await;
             }
             answer(group.waiters, &committed);
-            self.write_back.after_commit(&mut self.connection).await;
+            if let Some(write_back) = &mut self.write_back {
+                write_back.after_commit(&mut self.connection).await;
+            }
         }
-        self.write_back.finish(self.connection).await;
+        match self.write_back {
+            Some(write_back) => write_back.finish(self.connection).await,
+            None => {
+                let _ = self.connection.close().await;
+            }
+        }
     }
 
     /// Runs the jobs and commits; the group then holds one waiter per job, whatever happens.
-    async fn commit(&mut self, group: &mut Group, jobs: impl Iterator<Item = Job>) -> Result<(), Error> {
-        match self.begin().await {
+    async fn commit(&mut self, group: &mut Group, jobs: impl ExactSizeIterator<Item = Job>) -> Result<(), Error> {
+        let is_alone = jobs.len() == 1;
+        let mut before = GlobalPosition(0);
+        match transaction::begin(&mut self.connection).await {
             Ok(last) => {
                 group.now = self.now();
                 group.last = last;
+                before = last;
             }
             Err(error) => group.failure = Some(error),
         }
@@ -310,14 +337,14 @@ impl Writer {
             match job {
                 Job::Append { append, answer } => {
                     let payloads = append.events.iter().filter_map(|event| event.payload.as_ref());
-                    self.write_back.count(payloads.map(Bytes::len).sum());
+                    self.count(payloads.map(Bytes::len).sum());
                     appends.push(append);
                     answers.push(answer);
                 }
                 Job::Unit { work, answer } => {
-                    self.write_back.count(0);
+                    self.count(0);
                     self.append(group, std::mem::take(&mut appends), std::mem::take(&mut answers)).await;
-                    let done = self.run_unit(group, work).await;
+                    let done = self.run_unit(group, work, is_alone).await;
                     group.waiters.push(Waiter::Unit(answer, done));
                 }
             }
@@ -326,18 +353,20 @@ impl Writer {
         if let Some(error) = group.failure.take() {
             return Err(error);
         }
-        sqlx::query("COMMIT").execute(&mut self.connection).await?;
+        if group.undone {
+            return transaction::roll_back(&mut self.connection).await;
+        }
         let last = group.last;
-        self.head.send_if_modified(|head| std::mem::replace(head, last) != last);
+        transaction::commit(&mut self.connection, (last != before).then_some(last)).await?;
+        raise(&self.head, last);
         Ok(())
     }
 
-    /// Takes the write lock, and reads the last position under it.
-    async fn begin(&mut self) -> Result<GlobalPosition, Error> {
-        let last = sqlx::query_scalar("BEGIN IMMEDIATE; SELECT coalesce(max(global_position), 0) FROM events")
-            .fetch_one(&mut self.connection)
-            .await?;
-        Ok(GlobalPosition(last))
+    /// Counts what a job writes, for the write-back.
+    fn count(&mut self, payload_bytes: usize) {
+        if let Some(write_back) = &mut self.write_back {
+            write_back.count(payload_bytes);
+        }
     }
 
     async fn append(
@@ -366,37 +395,31 @@ impl Writer {
         }
     }
 
-    /// Runs one unit between savepoints, so that its failure is its own.
-    async fn run_unit(&mut self, group: &mut Group, work: Work) -> Result<(), Error> {
+    /// Runs one unit, so that its failure is its own: between savepoints, unless it has the transaction to itself.
+    async fn run_unit(&mut self, group: &mut Group, work: Work, is_alone: bool) -> Result<(), Error> {
         if group.failure.is_some() {
             return Ok(());
         }
         let before = group.last;
-        if let Err(source) = sqlx::query("SAVEPOINT unit").execute(&mut self.connection).await {
-            group.failure = Some(source.into());
+        if !is_alone && let Err(error) = transaction::begin_unit(&mut self.connection).await {
+            group.failure = Some(error);
             return Ok(());
         }
         let mut unit = UnitOfWork { connection: &mut self.connection, now: group.now, last: &mut group.last };
         let done = AssertUnwindSafe(async { work(&mut unit).await }).catch_unwind().await;
-        let end = match done {
-            Ok(Ok(())) => "RELEASE unit",
-            _ => "ROLLBACK TO unit; RELEASE unit",
-        };
-        if let Err(source) = sqlx::query(end).execute(&mut self.connection).await {
-            // The savepoint is gone: SQLite rolls back the whole transaction where it cannot write.
-            group.failure = Some(Error::StorageFull { reason: format!("the transaction was given up ({source})") });
+        let keep = matches!(done, Ok(Ok(())));
+        if is_alone {
+            group.undone = !keep;
+        } else if let Err(error) = transaction::end_unit(&mut self.connection, keep).await {
+            group.failure = Some(error);
             return Ok(());
         }
+        if !keep {
+            group.last = before;
+        }
         match done {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(())) => {
-                group.last = before;
-                Ok(())
-            }
-            Err(_) => {
-                group.last = before;
-                Err(Error::Panicked)
-            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::Panicked),
         }
     }
 
@@ -409,8 +432,12 @@ impl Writer {
             error = error as &dyn std::error::Error,
             "the log could not commit; nothing of the group was recorded"
         );
-        let _ = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
-        let alive = tokio::time::timeout(Duration::from_secs(5), self.connection.ping()).await;
+        let alive = tokio::time::timeout(ALIVE, async {
+            // There may be nothing to roll back any more.
+            let _ = transaction::roll_back(&mut self.connection).await;
+            sql::run(&mut self.connection, "SELECT 1").await
+        })
+        .await;
         if matches!(alive, Ok(Ok(()))) {
             return;
         }

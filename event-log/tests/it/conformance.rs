@@ -21,7 +21,7 @@ macro_rules! conformance {
                 $(
                     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                     async fn $test() {
-                        super::super::$module::$test(super::super::Fixture::$backend()).await;
+                        super::super::$module::$test(super::super::Fixture::$backend().await).await;
                     }
                 )*
             })*
@@ -32,6 +32,7 @@ macro_rules! conformance {
 macro_rules! for_every_backend {
     ($($tests:tt)*) => {
         conformance! { sqlite: $($tests)* }
+        conformance! { postgres: $($tests)* }
     };
 }
 

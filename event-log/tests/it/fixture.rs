@@ -12,6 +12,7 @@ use event_log::{
 };
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::postgres::TestDatabase;
 use tokio::sync::oneshot;
 
 pub(crate) const CHANGED: EventType = EventType::new("crm_record.changed");
@@ -25,14 +26,26 @@ const QUEUE: usize = 1024;
 /// A database that disappears with the test.
 pub(crate) struct Fixture {
     pub(crate) url: String,
-    _folder: TempDir,
+    _held: Held,
+}
+
+/// What takes the database away when it is dropped.
+#[expect(dead_code, reason = "held for its drop")]
+enum Held {
+    Folder(TempDir),
+    Database(TestDatabase),
 }
 
 impl Fixture {
-    pub(crate) fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
-        Fixture { url, _folder: folder }
+        Fixture { url, _held: Held::Folder(folder) }
+    }
+
+    pub(crate) async fn postgres() -> Self {
+        let database = testkit::postgres::database().await;
+        Fixture { url: database.url.clone(), _held: Held::Database(database) }
     }
 
     /// Another log on the same database, as another process would open it.

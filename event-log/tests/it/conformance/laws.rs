@@ -106,13 +106,23 @@ fn assert_same(before: &NewEvent, after: &RecordedEvent) {
     assert_eq!(after.causation_id, before.causation_id);
     assert_eq!(after.occurred_at, before.occurred_at);
     assert_eq!(after.received_at, before.received_at);
-    assert_eq!(after.data, before.data);
-    assert_eq!(after.metadata, before.metadata);
+    // The same JSON; `jsonb` orders keys its own way. Bytes are kept in the payload.
+    assert_eq!(json(&after.data), json(&before.data));
+    assert_eq!(json(&after.metadata), json(&before.metadata));
     assert_eq!(after.payload, before.payload);
 }
 
+fn json(text: &str) -> serde_json::Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Any text but U+0000, which PostgreSQL cannot keep.
+fn any_text() -> impl Strategy<Value = String> {
+    any::<String>().prop_map(|text| text.replace('\0', ""))
+}
+
 fn any_event() -> impl Strategy<Value = NewEvent> {
-    let names = (option::of(any::<String>()), option::of(any::<String>()), 0..SOURCES.len(), 0..TYPES.len());
+    let names = (option::of(any_text()), option::of(any_text()), 0..SOURCES.len(), 0..TYPES.len());
     let ids = (any::<u128>(), any::<u128>(), option::of(any::<u128>()), any::<i32>());
     let times = (option::of(any_time()), option::of(any_time()));
     let content = (any_json(), any_json(), option::of(vec(any::<u8>(), 0..3000)));
@@ -141,12 +151,12 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
         Just(serde_json::Value::Null),
         any::<bool>().prop_map(Into::into),
         any::<i64>().prop_map(Into::into),
-        any::<String>().prop_map(Into::into),
+        any_text().prop_map(Into::into),
     ];
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Into::into),
-            vec((any::<String>(), inner), 0..4)
+            vec((any_text(), inner), 0..4)
                 .prop_map(|pairs| serde_json::Value::Object(pairs.into_iter().collect())),
         ]
     })

@@ -1,13 +1,13 @@
 //! Events cannot be changed or deleted, not even through a unit of work.
 
 use event_log::Error;
-use event_log::sqlx;
+use event_log::sql;
 
 use crate::fixture::{Fixture, append, assert_contiguous, change, with_payload};
 
 #[tokio::test]
 async fn events_are_never_changed_deleted_or_replaced() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
     log.append(append("1", with_payload(change("a"), "body"))).await.unwrap();
     for statement in [
@@ -20,7 +20,7 @@ async fn events_are_never_changed_deleted_or_replaced() {
         let refused = log
             .write(move |unit| {
                 Box::pin(async move {
-                    sqlx::query(statement).execute(unit.connection()).await.map_err(Error::from)?;
+                    sql::query(statement).execute(unit.connection()).await.map_err(Error::from)?;
                     Ok::<_, Error>(())
                 })
             })

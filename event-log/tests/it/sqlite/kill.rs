@@ -18,7 +18,7 @@ async fn a_killed_process_loses_nothing_it_acknowledged_and_leaves_nothing_half(
     let seed = std::env::var("GATELEDGER_TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("GATELEDGER_TEST_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let mut acknowledged = HashMap::new();
     for kill in 1..=KILLS {
         let mut process = Process::start("crasher", &fixture.url);

@@ -7,7 +7,7 @@ use crate::fixture::{Fixture, append, assert_contiguous, event, stream};
 
 #[tokio::test]
 async fn a_second_claim_on_the_roles_is_refused() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
     let held = log.database().lock_roles().unwrap();
     let refused = log.database().lock_roles().unwrap_err();
@@ -19,7 +19,7 @@ async fn a_second_claim_on_the_roles_is_refused() {
 
 #[tokio::test]
 async fn another_process_holds_the_roles_until_it_is_killed() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
     let mut holder = Process::start("holder", &fixture.url);
     holder.line("locked").unwrap();
@@ -31,7 +31,7 @@ async fn another_process_holds_the_roles_until_it_is_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_processes_append_to_one_stream_without_gaps() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
     let others = [Process::start("appender 150", &fixture.url), Process::start("appender 150", &fixture.url)];
     for _ in 0..150 {

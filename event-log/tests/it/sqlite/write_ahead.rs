@@ -10,9 +10,9 @@ const MEBIBYTE: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_write_ahead_log_stays_bounded_under_a_steady_load() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
-    let write_ahead = PathBuf::from(format!("{}-wal", log.database().path().display()));
+    let write_ahead = PathBuf::from(format!("{}-wal", log.database().name()));
     let appenders = (0..8).map(|_| {
         let (log, write_ahead) = (log.clone(), write_ahead.clone());
         tokio::spawn(async move {
@@ -30,7 +30,7 @@ async fn the_write_ahead_log_stays_bounded_under_a_steady_load() {
 
 #[tokio::test]
 async fn after_close_the_file_alone_holds_everything() {
-    let fixture = Fixture::sqlite();
+    let fixture = Fixture::sqlite().await;
     let log = fixture.log().await;
     for _ in 0..50 {
         log.append(append("1", event())).await.unwrap();
@@ -38,7 +38,7 @@ async fn after_close_the_file_alone_holds_everything() {
     log.close().await;
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("copy.db");
-    std::fs::copy(log.database().path(), &copy).unwrap();
+    std::fs::copy(log.database().file().unwrap(), &copy).unwrap();
     let copied = open(&format!("sqlite:{}", copy.display()), std::sync::Arc::new(chrono::Utc::now)).await;
     assert_eq!(everything(&copied).await.len(), 50);
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use sqlx::{Connection, SqliteConnection};
+use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Database, Error};
+use crate::sql::{Connection, Driver};
+
 
 /// Written bytes after which the task is woken.
 const MOVE_AFTER_BYTES: usize = 8 * 1024 * 1024;
@@ -43,12 +44,8 @@ struct Moved {
 }
 
 impl WriteBack {
-    /// Starts the task with a connection of its own.
-    ///
-    /// # Errors
-    /// As opening the database.
-    pub(crate) async fn start(database: &Database) -> Result<Self, Error> {
-        let mut connection = database.connect_writer().await?;
+    /// Starts the task on a connection of its own.
+    pub(super) fn start(mut connection: SqliteConnection) -> Self {
         let (wake, nearly_done, stop) =
             (Arc::new(Notify::new()), Arc::new(AtomicBool::new(false)), CancellationToken::new());
         let (woken, done, stopped) = (wake.clone(), nearly_done.clone(), stop.clone());
@@ -60,7 +57,7 @@ impl WriteBack {
             }
             let _ = connection.close().await;
         });
-        Ok(WriteBack { written_bytes: 0, wake, nearly_done, stop: stop.drop_guard(), task })
+        WriteBack { written_bytes: 0, wake, nearly_done, stop: stop.drop_guard(), task }
     }
 
     /// Counts what a job writes.
@@ -69,8 +66,10 @@ impl WriteBack {
     }
 
     /// Between two groups: wakes the task, or moves the rest after it.
-    pub(crate) async fn after_commit(&mut self, writer: &mut SqliteConnection) {
-        if self.nearly_done.swap(false, Ordering::Relaxed) {
+    pub(crate) async fn after_commit(&mut self, writer: &mut Connection) {
+        if self.nearly_done.swap(false, Ordering::Relaxed)
+            && let Driver::Sqlite(writer) = writer.driver()
+        {
             move_pages(writer).await;
         }
         if self.written_bytes >= MOVE_AFTER_BYTES {
@@ -80,13 +79,15 @@ impl WriteBack {
     }
 
     /// Moves all that is left, empties the write-ahead log unless somebody reads it, and closes the connections.
-    pub(crate) async fn finish(self, mut writer: SqliteConnection) {
+    pub(crate) async fn finish(self, mut writer: Connection) {
         drop(self.stop);
         let _ = self.task.await;
-        move_pages(&mut writer).await;
-        let emptied = "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)";
-        if let Err(error) = sqlx::query(emptied).execute(&mut writer).await {
-            tracing::debug!(error = &error as &dyn std::error::Error, "the write-ahead log keeps its length");
+        if let Driver::Sqlite(writer) = writer.driver() {
+            move_pages(writer).await;
+            let emptied = "PRAGMA busy_timeout = 100; PRAGMA wal_checkpoint(TRUNCATE)";
+            if let Err(error) = sqlx::query(emptied).execute(writer).await {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the write-ahead log keeps its length");
+            }
         }
         let _ = writer.close().await;
     }
