@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
-use sqlx::SqlitePool;
+use event_log::sql::Pool;
 use tokio::sync::watch;
 
 pub(crate) mod rows;
@@ -55,7 +55,7 @@ impl Access {
 /// # Errors
 /// Database failures.
 pub(crate) async fn read_all<'a>(
-    readers: &SqlitePool,
+    readers: &Pool,
     names: impl Iterator<Item = &'a str>,
 ) -> Result<BTreeMap<String, State>, event_log::Error> {
     let mut kept = rows::states(readers).await?;

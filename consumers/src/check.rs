@@ -2,7 +2,7 @@
 
 use catalogue::crm;
 use catalogue::transfer::{COMPLETED, Completed};
-use event_log::sqlx;
+use event_log::sql;
 use event_log::{EventType, RecordedEvent, UnitOfWork};
 
 use crate::Error;
@@ -69,7 +69,7 @@ pub async fn decide(unit: &mut UnitOfWork<'_>, transfers: &Transfers, event: &Re
     };
     let now = unit.now();
     plan(unit.connection(), now, &[planned]).await?;
-    let done: bool = sqlx::query_scalar("SELECT status = 'succeeded' FROM effects WHERE effect_key = $1")
+    let done: bool = sql::query_scalar("SELECT status = 'succeeded' FROM effects WHERE effect_key = $1")
         .bind(&key)
         .fetch_one(unit.connection())
         .await?;

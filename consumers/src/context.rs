@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use accounts::Accounts;
 use chrono::{DateTime, Utc};
-use event_log::Log;
+use event_log::{Log, process_name};
 use providers::zoho::Client;
 use tokio::sync::watch;
 
@@ -16,8 +16,20 @@ use crate::transfer::listing::Listings;
 use crate::transfer::settings::Transfers;
 use crate::trouble::Patience;
 
-/// How long a claim holds without being prolonged. Prolonged every third of it, so two misses are forgiven.
-pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// How long things take.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// How long after a lost answer the provider is asked what became of the call: it may still be busy with it.
+    pub settle_after: Duration,
+    /// How long a claim on an effect holds without being prolonged. Prolonged every sixth of it.
+    pub lease: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Timing { settle_after: Duration::from_secs(1), lease: Duration::from_secs(60) }
+    }
+}
 
 /// What every effect needs at hand. Shared by all tasks of the consumers.
 #[derive(Debug)]
@@ -28,32 +40,35 @@ pub struct Context {
     pub accounts: Accounts,
     /// The transfers of the configuration.
     pub transfers: Transfers,
-    /// How long after a lost answer the provider is asked what became of the call.
-    pub settle_after: Duration,
+    /// How long things take.
+    pub timing: Timing,
     /// This process, in leases.
     pub leased_by: String,
     pub(crate) listings: Listings,
     pub(crate) pauses: Pauses,
     pub(crate) running: Running,
     planned: watch::Sender<u64>,
+    dropped: watch::Sender<u64>,
 }
 
 impl Context {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(log: Log, accounts: Accounts, transfers: Transfers, settle_after: Duration) -> Arc<Self> {
-        let leased_by = format!("{}:{}", std::process::id(), uuid::Uuid::now_v7().simple());
+    pub fn new(log: Log, accounts: Accounts, transfers: Transfers, timing: Timing) -> Arc<Self> {
+        let leased_by = process_name();
         let (planned, _) = watch::channel(0);
+        let (dropped, _) = watch::channel(0);
         Arc::new(Context {
             log,
             accounts,
             transfers,
-            settle_after,
+            timing,
             leased_by,
             listings: Listings::default(),
             pauses: Pauses::default(),
             running: Running::default(),
             planned,
+            dropped,
         })
     }
 
@@ -86,12 +101,22 @@ impl Context {
         self.planned.subscribe()
     }
 
+    /// Lets go of everything that runs: its leases could not be prolonged, so others may take it over.
+    pub(crate) fn drop_running(&self) {
+        self.dropped.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// Changes when what runs is let go of.
+    pub(crate) fn dropped(&self) -> watch::Receiver<u64> {
+        self.dropped.subscribe()
+    }
+
     pub(crate) fn patience(&self, transfer: &str) -> Patience {
         let settings = self.transfers.get(transfer).ok();
         Patience {
             max_attempts: settings.map_or(3, |settings| settings.max_attempts),
             retry_base: settings.map_or(Duration::from_secs(1), |settings| settings.retry_base),
-            settle_after: self.settle_after,
+            settle_after: self.timing.settle_after,
         }
     }
 }

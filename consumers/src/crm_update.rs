@@ -2,7 +2,7 @@
 
 use catalogue::crm::{UPDATE_FAILED, UPDATED, UpdateFailed, Updated, stream};
 use chrono::{DateTime, Utc};
-use event_log::sqlx;
+use event_log::sql;
 use event_log::{Append, NewEvent, UnitOfWork};
 use providers::zoho::crm::{RecordId, UpdateOptions};
 use serde::{Deserialize, Serialize};
@@ -159,7 +159,7 @@ async fn checked(
 ) -> Result<(), Error> {
     let checked_at = modified_time.unwrap_or(unit.now());
     set_state(unit, &request.transfer, &request.record_id, run, "checked").await?;
-    sqlx::query("UPDATE transfer_runs SET checked_at = $1 WHERE transfer = $2 AND record_id = $3")
+    sql::query("UPDATE transfer_runs SET checked_at = $1 WHERE transfer = $2 AND record_id = $3")
         .bind(checked_at)
         .bind(&request.transfer)
         .bind(&request.record_id)

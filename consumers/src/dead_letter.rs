@@ -2,8 +2,7 @@
 
 use catalogue::effect::{REDRIVEN, Redriven};
 use chrono::{DateTime, Utc};
-use event_log::sqlx::sqlite::SqliteRow;
-use event_log::sqlx::{self, Row, SqlitePool};
+use event_log::sql::{self, Pool, Row};
 use event_log::{Append, Log, NewEvent, StreamName, UnitOfWork};
 use serde::Serialize;
 use uuid::Uuid;
@@ -60,8 +59,8 @@ pub struct Filter {
 ///
 /// # Errors
 /// Database failures.
-pub async fn list(readers: &SqlitePool, filter: &Filter, limit: u32) -> Result<Vec<DeadLetter>, Error> {
-    let rows = sqlx::query(
+pub async fn list(readers: &Pool, filter: &Filter, limit: u32) -> Result<Vec<DeadLetter>, Error> {
+    let rows = sql::query(
         "SELECT dead_letters.*, NULL AS request FROM dead_letters \
          WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR reason = $2) AND ($3 OR resolved_at IS NULL) \
          ORDER BY dead_letter_id DESC LIMIT $4",
@@ -79,8 +78,8 @@ pub async fn list(readers: &SqlitePool, filter: &Filter, limit: u32) -> Result<V
 ///
 /// # Errors
 /// Database failures.
-pub async fn show(readers: &SqlitePool, dead_letter_id: i64) -> Result<Option<DeadLetter>, Error> {
-    let row = sqlx::query(
+pub async fn show(readers: &Pool, dead_letter_id: i64) -> Result<Option<DeadLetter>, Error> {
+    let row = sql::query(
         "SELECT dead_letters.*, effects.request FROM dead_letters LEFT JOIN effects USING (effect_key) \
          WHERE dead_letter_id = $1",
     )
@@ -100,7 +99,7 @@ pub async fn redrive(log: &Log, dead_letter_id: i64) -> Result<(), Error> {
 
 async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<(), Error> {
     let now = unit.now();
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT dead_letters.*, effects.request FROM dead_letters JOIN effects USING (effect_key) \
          WHERE dead_letter_id = $1 AND dead_letters.resolved_at IS NULL AND effects.status = 'failed'",
     )
@@ -109,7 +108,7 @@ async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<()
     .await?;
     let Some(row) = row else { return Err(Error::NoSuchDeadLetter(dead_letter_id)) };
     let letter = dead_letter(&row)?;
-    sqlx::query("UPDATE dead_letters SET redriven_at = $1 WHERE dead_letter_id = $2")
+    sql::query("UPDATE dead_letters SET redriven_at = $1 WHERE dead_letter_id = $2")
         .bind(now)
         .bind(dead_letter_id)
         .execute(unit.connection())
@@ -125,7 +124,7 @@ async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<()
     Ok(())
 }
 
-fn dead_letter(row: &SqliteRow) -> Result<DeadLetter, Error> {
+fn dead_letter(row: &Row) -> Result<DeadLetter, Error> {
     let request: Option<String> = row.try_get("request")?;
     Ok(DeadLetter {
         dead_letter_id: row.try_get("dead_letter_id")?,

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use event_log::Log;
-use event_log::sqlx::{self, Row};
+use event_log::sql;
 use serde::Serialize;
 
 use crate::Error;
@@ -38,14 +38,14 @@ impl Idle {
 pub async fn look(log: &Log) -> Result<Idle, Error> {
     let readers = log.database().readers();
     // One statement, so one moment: a decision between two looks would be in neither.
-    let row = sqlx::query(
+    let row = sql::query(
         "WITH stopped AS (SELECT DISTINCT account, source_account FROM effects WHERE status IN ('planned', 'unknown') \
            AND error_code IN ('needs_consent', 'bad_client', 'licence') AND started_at > $1), \
          needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
          SELECT counts.*, (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
            AND (account IN (SELECT account FROM needing) OR source_account IN (SELECT account FROM needing) \
              OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = effects.account \
-               AND stopped.source_account IS effects.source_account))) AS waiting, \
+               AND stopped.source_account IS NOT DISTINCT FROM effects.source_account))) AS waiting, \
          EXISTS (SELECT 1 FROM events WHERE event_type IN ('crm_record.changed', 'poll.completed') AND global_position > \
            coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'transfer'), 0)) \
          OR EXISTS (SELECT 1 FROM events WHERE event_type = 'transfer.completed' AND global_position > \

@@ -13,8 +13,8 @@ mod summary;
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use event_log::sqlx::sqlite::SqliteRow;
-use event_log::sqlx::{self, Row};
+use event_log::sql::Row;
+use event_log::sqlx;
 use event_log::{Append, EventId, StreamName};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -233,7 +233,7 @@ impl Verdict {
     }
 }
 
-fn effect(row: &SqliteRow) -> Result<Effect, Error> {
+fn effect(row: &Row) -> Result<Effect, Error> {
     let key: String = row.try_get("effect_key")?;
     let kind: String = row.try_get("kind")?;
     let stream: String = row.try_get("stream_name")?;
@@ -258,10 +258,6 @@ fn effect(row: &SqliteRow) -> Result<Effect, Error> {
         correlation_id: row.try_get("correlation_id")?,
         causation_id: causation_id.map(EventId),
     })
-}
-
-fn json_list<T: serde::Serialize>(values: &[T]) -> String {
-    serde_json::to_string(values).expect("a list of strings serialises to JSON")
 }
 
 impl From<sqlx::Error> for Error {

@@ -22,16 +22,15 @@ pub mod trouble;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use event_log::{RecordedEvent, UnitOfWork};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use context::Context;
+pub use context::{Context, Timing};
 pub use error::Error;
 
-use crate::context::LEASE;
 use crate::ledger::Lane;
 
 /// Effects of the control lane that run at a time, per account: they are short, and many wait on the same listings.
@@ -114,7 +113,7 @@ fn changed_accounts(context: &Context) -> BTreeSet<String> {
 }
 
 async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
-    let settle_after = context.settle_after;
+    let settle_after = context.timing.settle_after;
     let found = context
         .log
         .write::<_, Error, _>(move |unit| {
@@ -135,38 +134,55 @@ async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// Prolongs the leases of what is running, and takes over what nobody works on any more.
+/// Prolongs the leases of what is running, and takes over what nobody works on any more. Where they cannot be prolonged
+/// for too long, what runs is let go of before another process may begin to settle it.
 async fn heartbeat(context: Arc<Context>, stop: CancellationToken) {
-    let mut ticks = tokio::time::interval(LEASE / 3);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    ticks.tick().await;
-    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        let (leased_by, running, settle_after) =
-            (context.leased_by.clone(), context.running.keys(), context.settle_after);
-        let renewed = context
-            .log
-            .write::<_, Error, _>(move |unit| {
-                Box::pin(async move {
-                    ledger::renew(unit, &leased_by, &running, LEASE).await?;
-                    ledger::recover_expired(unit, settle_after).await
-                })
-            })
-            .await;
-        match renewed {
-            Ok(0) => {}
-            Ok(found) => {
-                tracing::warn!(
-                    effects = found,
-                    "nobody works on some started effects any more; their outcome is settled"
-                );
+    let lease = context.timing.lease;
+    let mut held_at = Instant::now();
+    while stop.run_until_cancelled(tokio::time::sleep(lease / 6)).await.is_some() {
+        let asked_at = Instant::now();
+        let trusted = (lease * 3 / 4).saturating_sub(held_at.elapsed());
+        match tokio::time::timeout(trusted, prolong(&context)).await {
+            Ok(Ok(found)) => {
+                held_at = asked_at;
+                if found > 0 {
+                    tracing::warn!(
+                        effects = found,
+                        "nobody works on some started effects any more; their outcome is settled"
+                    );
+                    context.work_was_planned();
+                }
             }
-            Err(error) => tracing::warn!(error = %error, "leases could not be prolonged"),
+            Ok(Err(error)) => tracing::warn!(error = %error, "leases could not be prolonged"),
+            Err(_) => tracing::warn!("leases could not be prolonged in time"),
+        }
+        if held_at.elapsed() >= lease * 3 / 4 {
+            if !context.running.keys().is_empty() {
+                tracing::warn!(
+                    "effects are let go of, because the database could not be reached; they are settled later"
+                );
+                context.drop_running();
+            }
+            held_at = Instant::now();
         }
     }
 }
 
+async fn prolong(context: &Context) -> Result<u64, Error> {
+    let (leased_by, running, timing) = (context.leased_by.clone(), context.running.keys(), context.timing);
+    context
+        .log
+        .write(move |unit| {
+            Box::pin(async move {
+                ledger::renew(unit, &leased_by, &running, timing.lease).await?;
+                ledger::recover_expired(unit, timing.settle_after).await
+            })
+        })
+        .await
+}
+
 async fn park(context: &Context) {
-    let (leased_by, settle_after) = (context.leased_by.clone(), context.settle_after);
+    let (leased_by, settle_after) = (context.leased_by.clone(), context.timing.settle_after);
     let parking = context
         .log
         .write::<_, Error, _>(move |unit| Box::pin(async move { ledger::park(unit, &leased_by, settle_after).await }));

@@ -13,7 +13,7 @@ use providers::error::{Error as Refusal, ThrottleScope};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Context, LEASE};
+use crate::context::Context;
 use crate::ledger::{self, Claim, Effect, Kind, Lane, Verdict};
 use crate::pause::{Paused, Product};
 use crate::transfer::{completion, file, folder, locate};
@@ -111,7 +111,7 @@ impl Dispatcher {
             account: self.account.clone(),
             lane: self.lane,
             leased_by: self.context.leased_by.clone(),
-            lease: LEASE,
+            lease: self.context.timing.lease,
             paused: self.context.pauses.now(self.context.now()),
         }
     }
@@ -144,11 +144,13 @@ impl Dispatcher {
             let _running = self.context.running.enter(&effect.key);
             let kind = effect.kind.as_str();
             let started = std::time::Instant::now();
+            let mut dropped = self.context.dropped();
             let attempt = tokio::select! {
                 verdict = self.attempt(&effect) => Some(verdict),
                 () = self.abort.cancelled() => None,
+                _ = dropped.changed() => None,
             };
-            // Aborted: the row stays started, and is parked when the process is done.
+            // Let go of: the row stays started until it is parked, or its lease runs out.
             let Some(verdict) = attempt else { return };
             metrics::counter!("effects_total", "kind" => kind, "outcome" => verdict.as_str()).increment(1);
             metrics::histogram!("effect_duration_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());

@@ -1,8 +1,12 @@
 //! Time-limited claims on work of which there may be only one at a time.
 
+mod lead;
+
 use std::time::Duration;
 
 use crate::{Error, UnitOfWork, sql};
+
+pub use lead::{Leadership, process_name};
 
 /// Claims `lease_name` for `leased_by` until `duration` from now, or prolongs its own claim.
 ///

@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use event_log::Error;
-use sqlx::{Row, SqlitePool};
+use event_log::sql::{self, Pool};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::Instant;
 
@@ -26,7 +26,7 @@ const WAITING: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Channels {
     account: String,
-    readers: SqlitePool,
+    readers: Pool,
     by_hand: Option<(String, TokenHash)>,
     known: RwLock<Known>,
     /// When the last look began. Held during a look, so that those who wait share it.
@@ -42,7 +42,7 @@ struct Known {
 
 impl Channels {
     /// The channels of `account`: those in the registrations and perhaps one that was registered by hand.
-    pub(crate) fn new(account: &str, readers: SqlitePool, by_hand: Option<(String, TokenHash)>) -> Self {
+    pub(crate) fn new(account: &str, readers: Pool, by_hand: Option<(String, TokenHash)>) -> Self {
         Channels {
             account: account.to_owned(),
             readers,
@@ -98,8 +98,8 @@ impl Channels {
 
 /// Channels that the provider may be using: also those whose creation it has not confirmed yet, and those that are being
 /// replaced.
-async fn read_token_hashes(readers: &SqlitePool, account: &str) -> Result<HashMap<String, TokenHash>, Error> {
-    let rows = sqlx::query(
+async fn read_token_hashes(readers: &Pool, account: &str) -> Result<HashMap<String, TokenHash>, Error> {
+    let rows = sql::query(
         "SELECT registration_id, token_hash FROM registrations \
          WHERE account = $1 AND state IN ('creating', 'active', 'retiring')",
     )
@@ -108,7 +108,7 @@ async fn read_token_hashes(readers: &SqlitePool, account: &str) -> Result<HashMa
     .await?;
     let mut hashes = HashMap::with_capacity(rows.len());
     for row in rows {
-        let hash: &[u8] = row.try_get("token_hash")?;
+        let hash: Vec<u8> = row.try_get("token_hash")?;
         // A hash of another length was not made by us and can match nothing.
         if let Ok(hash) = TokenHash::try_from(hash) {
             hashes.insert(row.try_get("registration_id")?, hash);

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use catalogue::crm::{self, Changed, Deleted};
 use chrono::{DateTime, SecondsFormat, Utc};
+use event_log::sql::{self, Connection};
 use event_log::{Append, Error, EventId, NewEvent, StreamName};
 use providers::zoho::crm::{ApiName, Record, RecordId};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
-use sqlx::{Row, SqliteConnection};
 
 use crate::intake::settings::Target;
 
@@ -73,7 +73,7 @@ impl Fact {
 ///
 /// # Errors
 /// Database failures.
-pub(crate) async fn settle_ids(connection: &mut SqliteConnection, facts: &mut [Fact]) -> Result<Vec<bool>, Error> {
+pub(crate) async fn settle_ids(connection: &mut Connection, facts: &mut [Fact]) -> Result<Vec<bool>, Error> {
     let known = known_states(connection, facts).await?;
     let mut differing = false;
     for fact in facts.iter_mut() {
@@ -91,21 +91,19 @@ pub(crate) async fn settle_ids(connection: &mut SqliteConnection, facts: &mut [F
 
 /// The fields of those facts that the log has already.
 async fn known_states(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     facts: &[Fact],
 ) -> Result<HashMap<EventId, Map<String, Value>>, Error> {
-    let ids: Vec<String> = facts.iter().map(|fact| fact.event.id.0.simple().to_string()).collect();
-    let ids = serde_json::to_string(&ids).expect("a list of strings serialises to JSON");
     let rows =
-        sqlx::query("SELECT event_id, data FROM events WHERE event_id IN (SELECT unhex(value) FROM json_each($1))")
-            .bind(ids)
+        sql::query("SELECT event_id, data FROM events WHERE event_id IN (SELECT unhex(value) FROM json_each($1))")
+            .bind(sql::uuids(facts.iter().map(|fact| fact.event.id.0)))
             .fetch_all(connection)
             .await?;
     let mut known = HashMap::with_capacity(rows.len());
     for row in rows {
-        let data: &str = row.try_get("data")?;
+        let data: String = row.try_get("data")?;
         // A deletion has no fields, so nothing contradicts it.
-        let fields = serde_json::from_str::<Changed>(data).map(|changed| changed.fields).unwrap_or_default();
+        let fields = serde_json::from_str::<Changed>(&data).map(|changed| changed.fields).unwrap_or_default();
         known.insert(EventId(row.try_get("event_id")?), fields);
     }
     Ok(known)

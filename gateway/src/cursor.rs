@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use event_log::Error;
-use sqlx::{Row, SqliteConnection};
+use event_log::sql::{self, Connection};
 
 /// A run that began and did not reach its last page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +18,8 @@ pub(crate) struct Cursor {
 }
 
 /// The cursor of a poll's unfinished run.
-pub(crate) async fn load(connection: &mut SqliteConnection, poll: &str) -> Result<Option<Cursor>, Error> {
-    let row = sqlx::query("SELECT run, trigger_name, cursor, updated_at FROM poll_cursors WHERE poll_name = $1")
+pub(crate) async fn load(connection: &mut Connection, poll: &str) -> Result<Option<Cursor>, Error> {
+    let row = sql::query("SELECT run, trigger_name, cursor, updated_at FROM poll_cursors WHERE poll_name = $1")
         .bind(poll)
         .fetch_optional(connection)
         .await?;
@@ -33,8 +33,8 @@ pub(crate) async fn load(connection: &mut SqliteConnection, poll: &str) -> Resul
 }
 
 /// Saves how far the run has come.
-pub(crate) async fn save(connection: &mut SqliteConnection, poll: &str, cursor: &Cursor) -> Result<(), Error> {
-    sqlx::query(
+pub(crate) async fn save(connection: &mut Connection, poll: &str, cursor: &Cursor) -> Result<(), Error> {
+    sql::query(
         "INSERT INTO poll_cursors (poll_name, run, trigger_name, cursor, updated_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (poll_name) DO UPDATE SET run = excluded.run, trigger_name = excluded.trigger_name, \
          cursor = excluded.cursor, updated_at = excluded.updated_at",
@@ -50,7 +50,7 @@ pub(crate) async fn save(connection: &mut SqliteConnection, poll: &str, cursor: 
 }
 
 /// Forgets the run: its last page is saved.
-pub(crate) async fn clear(connection: &mut SqliteConnection, poll: &str) -> Result<(), Error> {
-    sqlx::query("DELETE FROM poll_cursors WHERE poll_name = $1").bind(poll).execute(connection).await?;
+pub(crate) async fn clear(connection: &mut Connection, poll: &str) -> Result<(), Error> {
+    sql::query("DELETE FROM poll_cursors WHERE poll_name = $1").bind(poll).execute(connection).await?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use accounts::Accounts;
-use event_log::Log;
+use event_log::{Leadership, Log, process_name};
 use providers::zoho::Client;
 use service::config::Config;
 use tokio::sync::watch;
@@ -20,11 +20,8 @@ pub mod settings;
 pub use error::Error;
 
 use crate::{hint, poller, registrar};
+use pause::Patience;
 use settings::{Settings, Transfer};
-
-/// Who we are among those who take leases. One process at a time holds the role lock of a SQLite database, so one name
-/// is enough, and a restart after a crash goes on at once.
-const LEASED_BY: &str = "intake";
 
 /// What both roles work with.
 #[derive(Debug)]
@@ -41,8 +38,7 @@ pub struct Intake {
 impl Intake {
     /// Puts the parts together. Time is the log's clock. `changes` wakes what waits for a person's consent.
     ///
-    /// `leased_by` is a name that no other running process has. Under the same name as before a crash, its leases are
-    /// taken over at once; on SQLite the role lock makes sure that a fixed name is enough.
+    /// `leased_by` is a name that no other running process has.
     ///
     /// # Errors
     /// [`Error::NoSuchAccount`] when a transfer's account has no client.
@@ -67,7 +63,23 @@ impl Intake {
     pub fn open(config: &Config, log: Log, accounts: &Accounts) -> Result<Self, Error> {
         let client = |name: &str| accounts.zoho(name).map(|client| (name.to_owned(), client.clone()));
         let clients = accounts.names().filter_map(client).collect();
-        Intake::new(log, Settings::from_config(config)?, clients, accounts.changes(), LEASED_BY)
+        Intake::new(log, Settings::from_config(config)?, clients, accounts.changes(), process_name())
+    }
+
+    /// Does what only one process may do, whenever that is ours, until `stop`. What fails for a time is begun again.
+    pub(crate) async fn lead<W, F>(&self, lease_name: &str, stop: &CancellationToken, mut work: W) -> Result<(), Error>
+    where
+        W: FnMut(CancellationToken) -> F,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let leadership =
+            Leadership { log: self.log.clone(), lease_name: lease_name.to_owned(), leased_by: self.leased_by.clone() };
+        let mut patience = Patience::default();
+        while !stop.is_cancelled() {
+            let worked = leadership.lead(stop, &mut work).await;
+            patience.survive(lease_name, worked, stop).await?;
+        }
+        Ok(())
     }
 
     pub(crate) fn client(&self, account: &str) -> Result<&Client, Error> {
@@ -99,7 +111,8 @@ pub async fn run_intake(intake: Arc<Intake>, stop: CancellationToken) -> Result<
     all_or_stop(roles, &stop).await
 }
 
-/// The role poller: turns hints into facts, and polls by schedule, until `stop`.
+/// The role poller: turns hints into facts, and polls by schedule, until `stop`. Of several processes one works for each
+/// account's hints and one for each poll; others stand by.
 ///
 /// # Errors
 /// [`Error::Log`] for failures that do not pass by themselves, [`Error::Panicked`].
@@ -110,10 +123,18 @@ pub async fn run_poller(intake: Arc<Intake>, stop: CancellationToken) -> Result<
     let stop = stop.child_token();
     let mut tasks = JoinSet::new();
     for account in intake.settings.notified_accounts() {
-        tasks.spawn(hint::Lane::new(intake.clone(), &account)?.run(stop.clone()));
+        let (intake, stop) = (intake.clone(), stop.clone());
+        tasks.spawn(async move {
+            let work = async |ours| hint::Lane::new(intake.clone(), &account)?.run(ours).await;
+            intake.lead(&format!("hints:{account}"), &stop, work).await
+        });
     }
-    for transfer in &intake.settings.transfers {
-        tasks.spawn(poller::Poller::new(intake.clone(), &transfer.name)?.run(stop.clone()));
+    for transfer in intake.settings.transfers.clone() {
+        let (intake, stop) = (intake.clone(), stop.clone());
+        tasks.spawn(async move {
+            let work = async |ours| poller::Poller::new(intake.clone(), &transfer.name)?.run(ours).await;
+            intake.lead(&transfer.poll(), &stop, work).await
+        });
     }
     all_or_stop(tasks, &stop).await
 }

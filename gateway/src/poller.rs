@@ -38,8 +38,9 @@ const CHECK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// An unfinished run older than this begins anew: records before its place have changed meanwhile.
 const RESUME_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
-/// How long a run is ours without a sign of life. Longer than any call with its attempts.
-const LEASE: std::time::Duration = std::time::Duration::from_secs(180);
+/// How long a run is ours without a sign of life, and how often we give one.
+const LEASE: std::time::Duration = std::time::Duration::from_secs(15);
+const PROLONG_EVERY: std::time::Duration = std::time::Duration::from_secs(4);
 
 /// One poll: what it looks for, and with what.
 #[derive(Debug, Clone)]
@@ -75,6 +76,26 @@ impl Poll {
 
     fn lease_name(&self) -> String {
         format!("schedule:{}", self.name)
+    }
+
+    /// Does `work` while the run's lease is prolonged. If it is lost all the same, the next page is refused.
+    async fn while_held<T>(&self, run: &Run, work: impl Future<Output = T>) -> T {
+        let prolong = async {
+            loop {
+                tokio::time::sleep(PROLONG_EVERY).await;
+                let (name, leased_by) = (self.lease_name(), run.leased_by.clone());
+                let taken = self.intake.log.write::<_, event_log::Error, _>(move |unit| {
+                    Box::pin(async move { take_lease(unit, &name, &leased_by, LEASE).await })
+                });
+                if let Err(error) = taken.await {
+                    tracing::warn!(error = %error, poll = self.name, "a poll's lease could not be prolonged");
+                }
+            }
+        };
+        tokio::select! {
+            done = work => done,
+            () = prolong => unreachable!("prolonging never ends by itself"),
+        }
     }
 
     /// Makes the schedule's row, or brings it to a changed schedule.
@@ -183,7 +204,7 @@ impl Poller {
             poll = %self.poll.name,
             run = run.number,
         );
-        match self.poll.scan(&run, next, stop).instrument(span).await? {
+        match self.poll.while_held(&run, self.poll.scan(&run, next, stop)).instrument(span).await? {
             Ended::Complete => self.waits_for_person = false,
             Ended::Stopped => self.release(&run).await?,
             Ended::Failed(error) => self.failed(&run, &row, &error).await?,

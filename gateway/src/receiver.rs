@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use actix_web::http::header::HeaderName;
 use catalogue::delivery;
+use event_log::sql::Pool;
 use event_log::{Error as LogError, EventId};
 use secrecy::{ExposeSecret as _, SecretString};
 use service::config::account::{Content, Verify};
 use service::config::{Account, Config, SecretRef};
-use sqlx::SqlitePool;
 
 use crate::channels::Channels;
 use crate::server::Error;
@@ -63,7 +63,7 @@ const LONGEST_DELIVERY_ID_BYTES: usize = 256;
 ///
 /// # Errors
 /// [`Error::Secret`] and [`Error::Webhook`] name the account whose settings cannot be used.
-pub(crate) fn receivers(config: &Config, readers: &SqlitePool) -> Result<HashMap<String, Receiver>, Error> {
+pub(crate) fn receivers(config: &Config, readers: &Pool) -> Result<HashMap<String, Receiver>, Error> {
     let mut receivers = HashMap::new();
     for account in config.accounts.values() {
         if let Some(receiver) = Receiver::new(account, config, readers)? {
@@ -74,7 +74,7 @@ pub(crate) fn receivers(config: &Config, readers: &SqlitePool) -> Result<HashMap
 }
 
 impl Receiver {
-    fn new(account: &Account, config: &Config, readers: &SqlitePool) -> Result<Option<Self>, Error> {
+    fn new(account: &Account, config: &Config, readers: &Pool) -> Result<Option<Self>, Error> {
         let Some(webhook) = &account.webhook else { return Ok(None) };
         let resolve = |secret: &SecretRef| {
             config.resolve(secret).map_err(|source| Error::Secret { account: account.name.clone(), source })

@@ -6,9 +6,7 @@
 //! at a time; others stand by.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use event_log::{release_lease, take_lease};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +17,6 @@ mod view;
 
 pub use view::{RegistrationView, registrations};
 
-use crate::intake::pause::{Patience, wait};
 use crate::intake::settings::Target;
 use crate::intake::{Error, Intake, all_or_stop};
 use keeper::Keeper;
@@ -29,69 +26,22 @@ pub(crate) const KIND: &str = "zoho-crm-watch";
 
 const LEASE_NAME: &str = "registrar";
 
-/// How long the work is ours without a sign of life, and how often we give one.
-const LEASE: Duration = Duration::from_secs(30);
-const PROLONG_EVERY: Duration = Duration::from_secs(10);
-
-/// How often a standby asks for the work.
-const ASK_EVERY: Duration = Duration::from_secs(2);
-
 /// Keeps all registrations until `stop`.
 pub(crate) async fn run(intake: Arc<Intake>, stop: CancellationToken) -> Result<(), Error> {
     tell_what_is_not_wished(&intake);
-    let mut patience = Patience::default();
-    while !stop.is_cancelled() {
-        let worked = work_while_held(&intake, &stop).await;
-        patience.survive("the registrar", worked, &stop).await?;
-        wait(ASK_EVERY, &stop).await;
-    }
-    Ok(())
+    intake.lead(LEASE_NAME, &stop, async |ours| keep_all(&intake, ours).await).await
 }
 
-/// Works as long as the lease is ours.
-async fn work_while_held(intake: &Arc<Intake>, stop: &CancellationToken) -> Result<(), Error> {
-    if !hold(intake).await? {
-        return Ok(());
-    }
-    let ours = stop.child_token();
+/// Keeps all registrations as long as that is ours to do.
+async fn keep_all(intake: &Arc<Intake>, ours: CancellationToken) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     for (target, wished) in targets_to_keep(intake).await? {
         tasks.spawn(Keeper::new(intake.clone(), target, wished)?.run(ours.clone()));
     }
-    tasks.spawn(keep_lease(intake.clone(), ours.clone()));
-    all_or_stop(tasks, &ours).await?;
-    let leased_by = intake.leased_by.clone();
-    intake.log.write(move |unit| Box::pin(async move { Ok(release_lease(unit, LEASE_NAME, &leased_by).await?) })).await
-}
-
-async fn hold(intake: &Intake) -> Result<bool, Error> {
-    let leased_by = intake.leased_by.clone();
-    intake
-        .log
-        .write(move |unit| Box::pin(async move { Ok(take_lease(unit, LEASE_NAME, &leased_by, LEASE).await?) }))
-        .await
-}
-
-/// Prolongs the lease; when it is lost, the keepers finish their step and end.
-async fn keep_lease(intake: Arc<Intake>, ours: CancellationToken) -> Result<(), Error> {
-    while !ours.is_cancelled() {
-        wait(PROLONG_EVERY, &ours).await;
-        match hold(&intake).await {
-            Ok(true) => {}
-            Ok(false) => {
-                tracing::warn!("another process has taken over the registrations");
-                ours.cancel();
-            }
-            Err(error) if error.is_retryable() => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the registrar's lease could not be prolonged"
-                );
-            }
-            Err(error) => return Err(error),
-        }
+    if tasks.is_empty() {
+        ours.cancelled().await;
     }
-    Ok(())
+    all_or_stop(tasks, &ours).await
 }
 
 /// The targets with a wish, and those of an earlier configuration whose rows are to be cleared away. While it is not known

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use event_log::sql::{self, Builder, Connection, Pool};
 use event_log::{Error, Log};
 use serde::Serialize;
 use serde_json::value::RawValue;
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -80,8 +80,8 @@ pub struct Filter {
 ///
 /// # Errors
 /// Database failures.
-pub async fn list(readers: &SqlitePool, filter: &Filter, limit: u32) -> Result<Vec<Rejected>, Error> {
-    let mut query = QueryBuilder::<Sqlite>::new(
+pub async fn list(readers: &Pool, filter: &Filter, limit: u32) -> Result<Vec<Rejected>, Error> {
+    let mut query = Builder::new(
         "SELECT rejected_id, request_id, received_at, account, cause, http_status, metadata, body_prefix, body_bytes \
          FROM rejected_deliveries WHERE rejected_id < ",
     );
@@ -118,8 +118,8 @@ pub async fn list(readers: &SqlitePool, filter: &Filter, limit: u32) -> Result<V
 ///
 /// # Errors
 /// Database failures.
-pub async fn count(readers: &SqlitePool) -> Result<u64, Error> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM rejected_deliveries").fetch_one(readers).await?;
+pub async fn count(readers: &Pool) -> Result<u64, Error> {
+    let count: i64 = sql::query_scalar("SELECT count(*) FROM rejected_deliveries").fetch_one(readers).await?;
     Ok(count.unsigned_abs())
 }
 
@@ -192,9 +192,9 @@ impl Writer {
     }
 }
 
-async fn insert(connection: &mut SqliteConnection, batch: &[Rejection]) -> Result<(), Error> {
+async fn insert(connection: &mut Connection, batch: &[Rejection]) -> Result<(), Error> {
     for rejection in batch {
-        sqlx::query(
+        sql::query(
             "INSERT INTO rejected_deliveries \
              (request_id, received_at, account, cause, http_status, metadata, body_prefix, body_bytes) \
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
@@ -204,7 +204,7 @@ async fn insert(connection: &mut SqliteConnection, batch: &[Rejection]) -> Resul
         .bind(&rejection.account)
         .bind(rejection.cause)
         .bind(rejection.http_status)
-        .bind(&rejection.metadata)
+        .bind(sql::json(&rejection.metadata))
         .bind(&rejection.body_prefix)
         .bind(i64::try_from(rejection.body_bytes).unwrap_or(i64::MAX))
         .execute(&mut *connection)
@@ -213,8 +213,8 @@ async fn insert(connection: &mut SqliteConnection, batch: &[Rejection]) -> Resul
     Ok(())
 }
 
-async fn delete_oldest(connection: &mut SqliteConnection, keep: u64) -> Result<(), Error> {
-    sqlx::query(
+async fn delete_oldest(connection: &mut Connection, keep: u64) -> Result<(), Error> {
+    sql::query(
         "DELETE FROM rejected_deliveries \
          WHERE rejected_id <= (SELECT max(rejected_id) FROM rejected_deliveries) - $1",
     )

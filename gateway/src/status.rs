@@ -7,9 +7,9 @@ use std::time::Instant;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
+use event_log::sql::{self, Pool};
 use event_log::{Checkpoint, Error, GlobalPosition, Log, checkpoints};
 use serde::Serialize;
-use sqlx::{Row, SqlitePool};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -130,8 +130,8 @@ pub(crate) async fn status(status: Data<Status>, readiness: Data<crate::readines
 }
 
 /// Accounts whose access is known, and those that only receive.
-async fn accounts(readers: &SqlitePool, receiving: &[String]) -> Result<Vec<Account>, Error> {
-    let rows = sqlx::query("SELECT account, state, reason, since FROM provider_accounts").fetch_all(readers).await?;
+async fn accounts(readers: &Pool, receiving: &[String]) -> Result<Vec<Account>, Error> {
+    let rows = sql::query("SELECT account, state, reason, since FROM provider_accounts").fetch_all(readers).await?;
     let mut accounts: BTreeMap<String, Account> = receiving
         .iter()
         .map(|account| {
@@ -151,8 +151,8 @@ async fn accounts(readers: &SqlitePool, receiving: &[String]) -> Result<Vec<Acco
     Ok(accounts.into_values().collect())
 }
 
-async fn registrations(readers: &SqlitePool, now: DateTime<Utc>) -> Result<Vec<Registration>, Error> {
-    let rows = sqlx::query(
+async fn registrations(readers: &Pool, now: DateTime<Utc>) -> Result<Vec<Registration>, Error> {
+    let rows = sql::query(
         "SELECT registration_id, account, kind, target, state, expires_at, checked_at, error FROM registrations \
          WHERE state <> 'removed' ORDER BY account, target, created_at",
     )
@@ -176,8 +176,8 @@ async fn registrations(readers: &SqlitePool, now: DateTime<Utc>) -> Result<Vec<R
         .collect()
 }
 
-async fn schedules(readers: &SqlitePool) -> Result<Vec<Schedule>, Error> {
-    let rows = sqlx::query(
+async fn schedules(readers: &Pool) -> Result<Vec<Schedule>, Error> {
+    let rows = sql::query(
         "SELECT schedule_name, spec, timezone, next_run_at, last_started_at, last_finished_at, last_outcome, \
          last_error, runs FROM schedules ORDER BY schedule_name",
     )
@@ -200,14 +200,13 @@ async fn schedules(readers: &SqlitePool) -> Result<Vec<Schedule>, Error> {
         .collect()
 }
 
-async fn effects(readers: &SqlitePool) -> Result<BTreeMap<String, u64>, Error> {
-    let rows =
-        sqlx::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
+async fn effects(readers: &Pool) -> Result<BTreeMap<String, u64>, Error> {
+    let rows = sql::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
     rows.into_iter().map(|row| Ok((row.try_get("status")?, row.try_get::<i64, _>("effects")?.unsigned_abs()))).collect()
 }
 
-async fn open_dead_letters(readers: &SqlitePool) -> Result<u64, Error> {
+async fn open_dead_letters(readers: &Pool) -> Result<u64, Error> {
     let open: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM dead_letters WHERE resolved_at IS NULL").fetch_one(readers).await?;
+        sql::query_scalar("SELECT count(*) FROM dead_letters WHERE resolved_at IS NULL").fetch_one(readers).await?;
     Ok(open.unsigned_abs())
 }

@@ -1,39 +1,42 @@
 //! Statements over `budgets`, and its rows as lane states.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use event_log::sql::{self, Connection, Pool};
+use event_log::sqlx;
 use providers::budget::{LaneState, Limit};
-use sqlx::{Row, SqliteConnection, SqlitePool};
 
 /// The state of one lane; `None` when nothing is remembered.
 pub(super) async fn load(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &str,
     lane: &str,
 ) -> Result<Option<LaneState>, sqlx::Error> {
-    let row = sqlx::query("SELECT busy_until, granted, refused_until FROM budgets WHERE account = $1 AND lane = $2")
+    let row = sql::query("SELECT busy_until, granted, refused_until FROM budgets WHERE account = $1 AND lane = $2")
         .bind(account)
         .bind(lane)
         .fetch_optional(connection)
         .await?;
     let Some(row) = row else { return Ok(None) };
-    let granted: Option<sqlx::types::Json<_>> = row.try_get(1)?;
+    let granted: Option<String> = row.try_get(1)?;
+    let granted = granted.map(|json| serde_json::from_str(&json)).transpose();
     Ok(Some(LaneState {
         busy_until: row.try_get(0)?,
-        granted: granted.map(|json| json.0).unwrap_or_default(),
+        granted: granted.map_err(|source| sqlx::Error::Decode(source.into()))?.unwrap_or_default(),
         refused_until: row.try_get(2)?,
     }))
 }
 
 /// Keeps the state of one lane.
 pub(super) async fn save(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &str,
     lane: &str,
     state: &LaneState,
     limit: &Limit,
 ) -> Result<(), sqlx::Error> {
-    let granted = (!state.granted.is_empty()).then_some(sqlx::types::Json(&state.granted));
-    sqlx::query(
+    let granted = (!state.granted.is_empty()).then(|| serde_json::to_string(&state.granted)).transpose();
+    let granted = granted.map_err(|source| sqlx::Error::Encode(source.into()))?;
+    sql::query(
         "INSERT INTO budgets (account, lane, busy_until, granted, refused_until, idle_at) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (account, lane) DO UPDATE SET busy_until = excluded.busy_until, granted = excluded.granted, \
@@ -42,7 +45,7 @@ pub(super) async fn save(
     .bind(account)
     .bind(lane)
     .bind(state.busy_until)
-    .bind(granted)
+    .bind(granted.map(sql::json))
     .bind(state.refused_until)
     .bind(idle_at(state, limit))
     .execute(connection)
@@ -52,11 +55,11 @@ pub(super) async fn save(
 
 /// Until when the provider refuses a lane.
 pub(super) async fn refused_until(
-    readers: &SqlitePool,
+    readers: &Pool,
     account: &str,
     lane: &str,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    let row = sqlx::query_scalar("SELECT refused_until FROM budgets WHERE account = $1 AND lane = $2")
+    let row = sql::query_scalar("SELECT refused_until FROM budgets WHERE account = $1 AND lane = $2")
         .bind(account)
         .bind(lane)
         .fetch_optional(readers)
@@ -66,11 +69,11 @@ pub(super) async fn refused_until(
 
 /// Forgets the lanes of an account that say nothing any more.
 pub(super) async fn delete_idle(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM budgets WHERE account = $1 AND idle_at <= $2")
+    sql::query("DELETE FROM budgets WHERE account = $1 AND idle_at <= $2")
         .bind(account)
         .bind(now)
         .execute(connection)

@@ -228,5 +228,5 @@ async fn rows_that_say_nothing_any_more_are_deleted() {
 }
 
 async fn row_count(bench: &Bench) -> i64 {
-    sqlx::query_scalar("SELECT count(*) FROM budgets").fetch_one(bench.log.database().readers()).await.unwrap()
+    sql::query_scalar("SELECT count(*) FROM budgets").fetch_one(bench.log.database().readers()).await.unwrap()
 }

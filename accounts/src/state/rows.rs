@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteExecutor};
+use event_log::sql::{self, Row, Target};
+use event_log::sqlx;
 
 use super::{Access, State};
 
@@ -19,9 +19,9 @@ pub(crate) struct AccountRow {
 }
 
 /// What is kept about one account.
-pub(crate) async fn load(executor: impl SqliteExecutor<'_>, account: &str) -> Result<Option<AccountRow>, sqlx::Error> {
+pub(crate) async fn load(executor: impl Into<Target<'_>>, account: &str) -> Result<Option<AccountRow>, sqlx::Error> {
     let row =
-        sqlx::query("SELECT state, reason, since, checked_at, refused_grant FROM provider_accounts WHERE account = $1")
+        sql::query("SELECT state, reason, since, checked_at, refused_grant FROM provider_accounts WHERE account = $1")
             .bind(account)
             .fetch_optional(executor)
             .await?;
@@ -30,7 +30,7 @@ pub(crate) async fn load(executor: impl SqliteExecutor<'_>, account: &str) -> Re
 
 /// Keeps what is known about one account; `now` is its `since` while nothing speaks against it.
 pub(crate) async fn save(
-    executor: impl SqliteExecutor<'_>,
+    executor: impl Into<Target<'_>>,
     account: &str,
     row: &AccountRow,
     now: DateTime<Utc>,
@@ -39,7 +39,7 @@ pub(crate) async fn save(
         Access::Ok => ("ok", None, now),
         Access::NeedsConsent { reason, since } => ("needs_consent", Some(reason.as_str()), *since),
     };
-    sqlx::query(
+    sql::query(
         "INSERT INTO provider_accounts (account, state, reason, since, checked_at, refused_grant) \
          VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (account) DO UPDATE SET reason = excluded.reason, checked_at = excluded.checked_at, \
@@ -58,8 +58,8 @@ pub(crate) async fn save(
 }
 
 /// What is kept about all accounts, with the expiry of their tokens.
-pub(crate) async fn states(executor: impl SqliteExecutor<'_>) -> Result<BTreeMap<String, State>, sqlx::Error> {
-    let rows = sqlx::query(
+pub(crate) async fn states(executor: impl Into<Target<'_>>) -> Result<BTreeMap<String, State>, sqlx::Error> {
+    let rows = sql::query(
         "SELECT state, reason, since, checked_at, refused_grant, provider_accounts.account, expires_at \
          FROM provider_accounts LEFT JOIN oauth_tokens ON oauth_tokens.account = provider_accounts.account",
     )
@@ -73,9 +73,10 @@ pub(crate) async fn states(executor: impl SqliteExecutor<'_>) -> Result<BTreeMap
         .collect()
 }
 
-fn account_row(row: &SqliteRow) -> Result<AccountRow, sqlx::Error> {
+fn account_row(row: &Row) -> Result<AccountRow, sqlx::Error> {
     let reason: Option<String> = row.try_get(1)?;
-    let access = match row.try_get(0)? {
+    let state: String = row.try_get(0)?;
+    let access = match state.as_str() {
         "ok" => Access::Ok,
         _ => Access::NeedsConsent { reason: reason.unwrap_or_default(), since: row.try_get(2)? },
     };

@@ -1,7 +1,8 @@
 //! Statements over `oauth_tokens`, and its rows.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row, SqliteExecutor};
+use event_log::sql::{self, Target};
+use event_log::sqlx;
 
 use crate::vault::Sealed;
 
@@ -14,8 +15,8 @@ pub(crate) struct TokenRow {
 }
 
 /// The kept token of an account.
-pub(crate) async fn load(executor: impl SqliteExecutor<'_>, account: &str) -> Result<Option<TokenRow>, sqlx::Error> {
-    let row = sqlx::query("SELECT key_id, ciphertext, expires_at FROM oauth_tokens WHERE account = $1")
+pub(crate) async fn load(executor: impl Into<Target<'_>>, account: &str) -> Result<Option<TokenRow>, sqlx::Error> {
+    let row = sql::query("SELECT key_id, ciphertext, expires_at FROM oauth_tokens WHERE account = $1")
         .bind(account)
         .fetch_optional(executor)
         .await?;
@@ -26,12 +27,12 @@ pub(crate) async fn load(executor: impl SqliteExecutor<'_>, account: &str) -> Re
 
 /// Keeps the token of an account in place of the one before.
 pub(super) async fn save(
-    executor: impl SqliteExecutor<'_>,
+    executor: impl Into<Target<'_>>,
     account: &str,
     row: &TokenRow,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    sql::query(
         "INSERT INTO oauth_tokens (account, key_id, ciphertext, expires_at, updated_at) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (account) DO UPDATE SET key_id = excluded.key_id, ciphertext = excluded.ciphertext, \
          expires_at = excluded.expires_at, updated_at = excluded.updated_at",
@@ -47,7 +48,7 @@ pub(super) async fn save(
 }
 
 /// Forgets the token of an account.
-pub(super) async fn delete(executor: impl SqliteExecutor<'_>, account: &str) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM oauth_tokens WHERE account = $1").bind(account).execute(executor).await?;
+pub(super) async fn delete(executor: impl Into<Target<'_>>, account: &str) -> Result<(), sqlx::Error> {
+    sql::query("DELETE FROM oauth_tokens WHERE account = $1").bind(account).execute(executor).await?;
     Ok(())
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::UnitOfWork;
-use event_log::sqlx::{self, Row, SqlitePool};
+use event_log::sql::{self, Pool};
 
-use super::{Effect, Kind, Lane, effect, json_list};
+use super::{Effect, Kind, Lane, effect};
 use crate::Error;
 use crate::pause::Paused;
 
@@ -52,7 +52,7 @@ pub struct Claim {
 /// Database failures.
 pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Result<Vec<Effect>, Error> {
     let now = unit.now();
-    let rows = sqlx::query(concat!(
+    let rows = sql::query(concat!(
         "SELECT effect_key, kind, stream_name, run, account, source_account, organization, attempt, status, started_at, request, \
          once_key, correlation_id, causation_id FROM effects WHERE ",
         may_start!(),
@@ -60,8 +60,8 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     ))
     .bind(&claim.account)
     .bind(claim.lane.as_str())
-    .bind(json_list(&Kind::ALL.map(Kind::as_str)))
-    .bind(json_list(&claim.paused.names()))
+    .bind(sql::list(Kind::ALL.map(Kind::as_str)))
+    .bind(sql::list(claim.paused.names()))
     .bind(now)
     .bind(limit)
     .fetch_all(unit.connection())
@@ -70,7 +70,10 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     for row in &rows {
         match effect(row) {
             Ok(effect) => effects.push(effect),
-            Err(error) => set_aside(unit, row.try_get("effect_key")?, &error).await?,
+            Err(error) => {
+                let effect_key: String = row.try_get("effect_key")?;
+                set_aside(unit, &effect_key, &error).await?;
+            }
         }
     }
     let mut changes = HashSet::new();
@@ -80,7 +83,7 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     }
     let keys: Vec<&str> = effects.iter().map(|one| one.key.as_str()).collect();
     // An effect that is settled keeps the time at which it was really started: the settling looks for what was made since.
-    sqlx::query(
+    sql::query(
         "UPDATE effects SET leased_by = $1, leased_until = $2, status = 'started', \
          started_at = CASE status WHEN 'unknown' THEN coalesce(started_at, $3) ELSE $3 END \
          WHERE effect_key IN (SELECT value FROM json_each($4))",
@@ -88,7 +91,7 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     .bind(&claim.leased_by)
     .bind(now + claim.lease)
     .bind(now)
-    .bind(json_list(&keys))
+    .bind(sql::list(keys))
     .execute(unit.connection())
     .await?;
     Ok(effects)
@@ -97,7 +100,7 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
 async fn set_aside(unit: &mut UnitOfWork<'_>, effect_key: &str, error: &Error) -> Result<(), Error> {
     tracing::error!(error = %error, effect.key = effect_key, "an effect does not decode and is set aside");
     let now = unit.now();
-    sqlx::query(
+    sql::query(
         "UPDATE effects SET status = 'failed', error_code = 'undecodable', error = $1, finished_at = $2 \
          WHERE effect_key = $3",
     )
@@ -113,16 +116,16 @@ async fn set_aside(unit: &mut UnitOfWork<'_>, effect_key: &str, error: &Error) -
 ///
 /// # Errors
 /// Database failures.
-pub async fn next_due(readers: &SqlitePool, claim: &Claim) -> Result<Option<DateTime<Utc>>, Error> {
-    Ok(sqlx::query_scalar(concat!(
+pub async fn next_due(readers: &Pool, claim: &Claim) -> Result<Option<DateTime<Utc>>, Error> {
+    Ok(sql::query_scalar(concat!(
         "SELECT not_before FROM effects WHERE ",
         may_start!(),
         " ORDER BY not_before LIMIT 1"
     ))
     .bind(&claim.account)
     .bind(claim.lane.as_str())
-    .bind(json_list(&Kind::ALL.map(Kind::as_str)))
-    .bind(json_list(&claim.paused.names()))
+    .bind(sql::list(Kind::ALL.map(Kind::as_str)))
+    .bind(sql::list(claim.paused.names()))
     .fetch_optional(readers)
     .await?)
 }

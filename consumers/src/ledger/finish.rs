@@ -1,7 +1,7 @@
 //! Writing outcomes down: the row and its events in one unit of work.
 
 use catalogue::effect::{RETRIED, Retried, SETTLED, Settled};
-use event_log::sqlx;
+use event_log::sql;
 use event_log::{Append, EventType, NewEvent, UnitOfWork};
 use serde::Serialize;
 
@@ -30,7 +30,7 @@ pub async fn finish(
 ) -> Result<i64, Error> {
     let now = unit.now();
     let change = change(effect, verdict);
-    let run: Option<i64> = sqlx::query_scalar(
+    let run: Option<i64> = sql::query_scalar(
         "UPDATE effects SET status = $1, attempt = $2, not_before = coalesce($3, not_before), \
          bytes = coalesce($4, bytes), result = coalesce($5, result), error_code = $6, error = $7, \
          finished_at = CASE WHEN $1 IN ('succeeded', 'failed') THEN $8 ELSE NULL END, \
@@ -41,7 +41,7 @@ pub async fn finish(
     .bind(change.attempt)
     .bind(change.not_before)
     .bind(change.bytes.map(u64::cast_signed))
-    .bind(change.result)
+    .bind(change.result.map(sql::json))
     .bind(change.failure.map(|(code, _)| code))
     .bind(change.failure.map(|(_, error)| error))
     .bind(now)
@@ -146,12 +146,12 @@ pub(crate) fn tell(effect: &Effect, event_type: EventType, data: &impl Serialize
 
 async fn park(unit: &mut UnitOfWork<'_>, effect: &Effect, code: &str, error: &str) -> Result<(), Error> {
     let now = unit.now();
-    sqlx::query("UPDATE dead_letters SET resolved_at = $1 WHERE effect_key = $2 AND resolved_at IS NULL")
+    sql::query("UPDATE dead_letters SET resolved_at = $1 WHERE effect_key = $2 AND resolved_at IS NULL")
         .bind(now)
         .bind(&effect.key)
         .execute(unit.connection())
         .await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO dead_letters (effect_key, kind, stream_name, account, organization, reason, error, attempts, \
          correlation_id, parked_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
@@ -176,7 +176,7 @@ async fn resolve_dead_letter(unit: &mut UnitOfWork<'_>, effect: &Effect) -> Resu
         return Ok(());
     }
     let now = unit.now();
-    sqlx::query("UPDATE dead_letters SET resolved_at = $1 WHERE effect_key = $2 AND resolved_at IS NULL")
+    sql::query("UPDATE dead_letters SET resolved_at = $1 WHERE effect_key = $2 AND resolved_at IS NULL")
         .bind(now)
         .bind(&effect.key)
         .execute(unit.connection())

@@ -1,7 +1,7 @@
 //! Writing intents down.
 
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
+use event_log::sql::{self, Builder, Connection, Pool};
 use event_log::{EventId, StreamName};
 use serde::Serialize;
 use uuid::Uuid;
@@ -59,9 +59,9 @@ const ROWS: usize = 200;
 ///
 /// # Errors
 /// Database failures.
-pub async fn plan(connection: &mut SqliteConnection, now: DateTime<Utc>, planned: &[Planned]) -> Result<(), Error> {
+pub async fn plan(connection: &mut Connection, now: DateTime<Utc>, planned: &[Planned]) -> Result<(), Error> {
     for chunk in planned.chunks(ROWS) {
-        let mut query = QueryBuilder::<Sqlite>::new(
+        let mut query = Builder::new(
             "INSERT INTO effects (effect_key, kind, lane, stream_name, run, account, source_account, organization, \
              status, not_before, once_key, bytes, request, correlation_id, causation_id, planned_at) ",
         );
@@ -78,7 +78,7 @@ pub async fn plan(connection: &mut SqliteConnection, now: DateTime<Utc>, planned
                 .push_bind(one.not_before.unwrap_or(now))
                 .push_bind(&one.once_key)
                 .push_bind(one.bytes.map(u64::cast_signed))
-                .push_bind(&one.request)
+                .push_bind(sql::json(&one.request))
                 .push_bind(one.correlation_id)
                 .push_bind(one.causation_id.map(|id| id.0))
                 .push_bind(now);
@@ -87,7 +87,7 @@ pub async fn plan(connection: &mut SqliteConnection, now: DateTime<Utc>, planned
             " ON CONFLICT (effect_key) DO UPDATE SET run = excluded.run, correlation_id = excluded.correlation_id, \
              causation_id = excluded.causation_id, \
              not_before = CASE effects.status WHEN 'failed' THEN excluded.not_before ELSE effects.not_before END, \
-             request = CASE WHEN effects.status = 'failed' AND effects.error_code IS NOT 'unsettled' \
+             request = CASE WHEN effects.status = 'failed' AND effects.error_code IS DISTINCT FROM 'unsettled' \
                THEN excluded.request ELSE effects.request END, \
              attempt = CASE effects.status WHEN 'failed' THEN 0 ELSE effects.attempt END, \
              finished_at = CASE effects.status WHEN 'failed' THEN NULL ELSE effects.finished_at END, \
@@ -105,12 +105,8 @@ pub async fn plan(connection: &mut SqliteConnection, now: DateTime<Utc>, planned
 ///
 /// # Errors
 /// Database failures.
-pub async fn start_over(
-    connection: &mut SqliteConnection,
-    now: DateTime<Utc>,
-    effect_key: &str,
-) -> Result<bool, Error> {
-    let started = sqlx::query(
+pub async fn start_over(connection: &mut Connection, now: DateTime<Utc>, effect_key: &str) -> Result<bool, Error> {
+    let started = sql::query(
         "UPDATE effects SET status = CASE error_code WHEN 'unsettled' THEN 'unknown' ELSE 'planned' END, \
          attempt = 0, not_before = $1, finished_at = NULL WHERE effect_key = $2 AND status = 'failed'",
     )
@@ -118,7 +114,7 @@ pub async fn start_over(
     .bind(effect_key)
     .execute(connection)
     .await?;
-    Ok(started.rows_affected() == 1)
+    Ok(started == 1)
 }
 
 /// An effect that has made its change.
@@ -136,12 +132,12 @@ pub struct Done {
 ///
 /// # Errors
 /// Database failures.
-pub async fn done(readers: &SqlitePool, once_keys: &[String]) -> Result<Vec<Done>, Error> {
-    let rows = sqlx::query(
+pub async fn done(readers: &Pool, once_keys: &[String]) -> Result<Vec<Done>, Error> {
+    let rows = sql::query(
         "SELECT effect_key, once_key, result FROM effects \
          WHERE once_key IN (SELECT value FROM json_each($1)) AND status = 'succeeded'",
     )
-    .bind(super::json_list(once_keys))
+    .bind(sql::list(once_keys))
     .fetch_all(readers)
     .await?;
     rows.into_iter()

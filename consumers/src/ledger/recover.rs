@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::UnitOfWork;
-use event_log::sqlx;
+use event_log::sql;
 
 use crate::Error;
 
@@ -44,7 +44,7 @@ async fn forsake(
     leased_by: Option<&str>,
     leased_until_before: DateTime<Utc>,
 ) -> Result<u64, Error> {
-    let found = sqlx::query(
+    let found = sql::query(
         "UPDATE effects SET leased_by = NULL, leased_until = NULL, not_before = $1, \
          status = CASE WHEN kind = 'folder.locate' THEN 'planned' ELSE 'unknown' END \
          WHERE status = 'started' AND ($2 IS NULL OR leased_by = $2) AND leased_until < $3",
@@ -54,7 +54,7 @@ async fn forsake(
     .bind(leased_until_before)
     .execute(unit.connection())
     .await?;
-    Ok(found.rows_affected())
+    Ok(found)
 }
 
 /// Prolongs the leases of what this process is really doing. A claim that nobody works on any more runs out.
@@ -68,16 +68,16 @@ pub async fn renew(
     lease: Duration,
 ) -> Result<u64, Error> {
     let until = unit.now() + lease;
-    let renewed = sqlx::query(
+    let renewed = sql::query(
         "UPDATE effects SET leased_until = $1 WHERE effect_key IN (SELECT value FROM json_each($2)) \
          AND status = 'started' AND leased_by = $3",
     )
     .bind(until)
-    .bind(super::json_list(effect_keys))
+    .bind(sql::list(effect_keys))
     .bind(leased_by)
     .execute(unit.connection())
     .await?;
-    Ok(renewed.rows_affected())
+    Ok(renewed)
 }
 
 /// Later than every lease, and still four digits wide where times are text.

@@ -1,7 +1,7 @@
 //! Counting effects.
 
 use event_log::StreamName;
-use event_log::sqlx::{self, Row, SqliteConnection, SqlitePool};
+use event_log::sql::{self, Connection, Pool};
 use serde::Serialize;
 
 use crate::Error;
@@ -33,9 +33,8 @@ impl Summary {
 ///
 /// # Errors
 /// Database failures.
-pub async fn summary(readers: &SqlitePool) -> Result<Summary, Error> {
-    let rows =
-        sqlx::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
+pub async fn summary(readers: &Pool) -> Result<Summary, Error> {
+    let rows = sql::query("SELECT status, count(*) AS effects FROM effects GROUP BY status").fetch_all(readers).await?;
     let mut summary = Summary::default();
     for row in rows {
         let status: String = row.try_get("status")?;
@@ -56,8 +55,8 @@ pub async fn summary(readers: &SqlitePool) -> Result<Summary, Error> {
 ///
 /// # Errors
 /// Database failures.
-pub async fn has_open(connection: &mut SqliteConnection, stream: &StreamName, run: i64) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
+pub async fn has_open(connection: &mut Connection, stream: &StreamName, run: i64) -> Result<bool, Error> {
+    Ok(sql::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM effects WHERE stream_name = $1 AND run = $2 \
          AND status IN ('planned', 'started', 'unknown'))",
     )

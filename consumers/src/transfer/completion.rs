@@ -1,7 +1,7 @@
 //! Ending a run when its last effect is finished, and deciding whether the record's checkbox is set.
 
 use catalogue::transfer::{COMPLETED, Completed, FAILED, Failed};
-use event_log::sqlx::{self, Row};
+use event_log::sql;
 use event_log::{Append, EventId, NewEvent, UnitOfWork};
 use uuid::Uuid;
 
@@ -89,7 +89,7 @@ async fn fail(
 
 async fn tell(unit: &mut UnitOfWork<'_>, settings: &Settings, effect: &Effect, event: NewEvent) -> Result<(), Error> {
     let cause: Option<Uuid> =
-        sqlx::query_scalar("SELECT event_id FROM events WHERE stream_name = $1 ORDER BY stream_version DESC LIMIT 1")
+        sql::query_scalar("SELECT event_id FROM events WHERE stream_name = $1 ORDER BY stream_version DESC LIMIT 1")
             .bind(effect.stream.as_str())
             .fetch_optional(unit.connection())
             .await?;
@@ -112,7 +112,7 @@ pub(crate) async fn set_state(
     state: &str,
 ) -> Result<(), Error> {
     let now = unit.now();
-    sqlx::query(
+    sql::query(
         "UPDATE transfer_runs SET state = $1, updated_at = $2 WHERE transfer = $3 AND record_id = $4 AND run = $5",
     )
     .bind(state)
@@ -127,7 +127,7 @@ pub(crate) async fn set_state(
 
 async fn folder_name(unit: &mut UnitOfWork<'_>, settings: &Settings, record_id: &str) -> Result<String, Error> {
     let name: Option<String> =
-        sqlx::query_scalar("SELECT folder_name FROM transfer_runs WHERE transfer = $1 AND record_id = $2")
+        sql::query_scalar("SELECT folder_name FROM transfer_runs WHERE transfer = $1 AND record_id = $2")
             .bind(&settings.name)
             .bind(record_id)
             .fetch_optional(unit.connection())
@@ -136,11 +136,11 @@ async fn folder_name(unit: &mut UnitOfWork<'_>, settings: &Settings, record_id: 
 }
 
 async fn totals(unit: &mut UnitOfWork<'_>, effect: &Effect) -> Result<Totals, Error> {
-    let row = sqlx::query(
+    let row = sql::query(
         "SELECT count(*) FILTER (WHERE kind = 'file.copy' AND status = 'succeeded') AS copied, \
          count(*) FILTER (WHERE kind = 'file.copy' AND status = 'failed') AS failed, \
          count(*) FILTER (WHERE kind = 'folder.copy' AND status = 'failed') AS folders_failed, \
-         coalesce(sum(bytes) FILTER (WHERE kind = 'file.copy' AND status = 'succeeded'), 0) AS bytes \
+         CAST(coalesce(sum(bytes) FILTER (WHERE kind = 'file.copy' AND status = 'succeeded'), 0) AS BIGINT) AS bytes \
          FROM effects WHERE stream_name = $1 AND run = $2",
     )
     .bind(effect.stream.as_str())

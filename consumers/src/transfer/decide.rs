@@ -7,7 +7,7 @@ use catalogue::crm::{self, Changed};
 use catalogue::poll::{self, Completed};
 use catalogue::transfer::{REQUESTED, Requested, stream};
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, Row, SqliteConnection};
+use event_log::sql::{self, Connection};
 use event_log::{Append, EventId, EventType, NewEvent, RecordedEvent, UnitOfWork};
 use serde_json::Value;
 use uuid::Uuid;
@@ -184,7 +184,7 @@ pub(crate) async fn request(
     };
     let now = unit.now();
     unit.append(Append::new(stream, vec![event])).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO transfer_runs (transfer, record_id, run, state, folder_name, requested_at, updated_at) \
          VALUES ($1, $2, $3, 'open', $4, $5, $5) ON CONFLICT (transfer, record_id) DO UPDATE SET run = excluded.run, \
          state = excluded.state, folder_name = excluded.folder_name, requested_at = excluded.requested_at, \
@@ -201,11 +201,11 @@ pub(crate) async fn request(
 }
 
 pub(crate) async fn standing(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     transfer: &str,
     record_id: &str,
 ) -> Result<Option<Standing>, Error> {
-    let row = sqlx::query("SELECT run, state, checked_at FROM transfer_runs WHERE transfer = $1 AND record_id = $2")
+    let row = sql::query("SELECT run, state, checked_at FROM transfer_runs WHERE transfer = $1 AND record_id = $2")
         .bind(transfer)
         .bind(record_id)
         .fetch_optional(connection)
@@ -220,14 +220,14 @@ pub(crate) async fn standing(
 /// # Errors
 /// Database failures, or data that does not decode.
 pub(crate) async fn last_change(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     settings: &Settings,
     record_id: &str,
 ) -> Result<Option<Changed>, Error> {
     let stream = crm::stream(&settings.crm, settings.module.as_str(), record_id);
-    let data: Option<String> = sqlx::query_scalar(
+    let data: Option<String> = sql::query_scalar(
         "SELECT data FROM events WHERE stream_name = $1 AND event_type = 'crm_record.changed' \
-         ORDER BY occurred_at DESC, stream_version DESC LIMIT 1",
+         ORDER BY occurred_at DESC NULLS LAST, stream_version DESC LIMIT 1",
     )
     .bind(stream.as_str())
     .fetch_optional(connection)

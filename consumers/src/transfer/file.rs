@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
 use chrono::Duration;
-use event_log::{Append, sqlx};
+use event_log::{Append, sql};
 use futures::{Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 use providers::error::Error as Refusal;
@@ -113,7 +113,7 @@ async fn copied_by_another(context: &Context, effect: &Effect, request: &CopyFil
 
 /// An effect of another record that makes the same change was given up before its outcome was known.
 async fn left_unsettled(context: &Context, effect: &Effect) -> Result<bool, Error> {
-    Ok(sqlx::query_scalar(
+    Ok(sql::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM effects WHERE once_key = $1 AND effect_key <> $2 AND status = 'failed' \
          AND error_code = 'unsettled')",
     )

@@ -94,7 +94,7 @@ async fn counterpart(
     let parent = &request.destination_parent_id;
     let _making = context.listings.making_in(account, parent).await;
     let max_age = match (effect.was_tried(), request.parent_is_new) {
-        (true, _) => context.settle_after.min(AGAIN_AGE),
+        (true, _) => context.timing.settle_after.min(AGAIN_AGE),
         (false, true) => OWN_PARENT_AGE,
         (false, false) => PARENT_AGE,
     };

@@ -5,7 +5,7 @@
 
 use catalogue::transfer::Verification;
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, SqlitePool};
+use event_log::sql::{self, Pool};
 use providers::error::Error as Refusal;
 use providers::zoho::Client;
 use providers::zoho::workdrive::{Item, Uploaded};
@@ -28,7 +28,7 @@ pub(crate) async fn run(context: &Context, effect: &Effect, request: &CopyFile) 
     let destination = context.zoho(&settings.destination)?;
     // Settling begins this long after the attempt ended, so such a listing is from after it; effects of one folder that
     // are settled together share it.
-    let max_age = context.settle_after;
+    let max_age = context.timing.settle_after;
     let there = context
         .listings
         .items(&settings.destination, destination, &request.destination_folder_id, max_age)
@@ -131,17 +131,17 @@ fn candidates<'a>(last_started_at: Option<DateTime<Utc>>, request: &CopyFile, th
 
 /// Whether another effect has put this file there, or is about to put one of this very name there.
 async fn belongs_to_another(
-    readers: &SqlitePool,
+    readers: &Pool,
     effect: &Effect,
     request: &CopyFile,
     candidate: &Item,
 ) -> Result<bool, Error> {
     let folder = &request.destination_folder_id;
     let wanted_by_us = is_same(&request.name, &candidate.name);
-    Ok(sqlx::query_scalar(
+    Ok(sql::query_scalar(
         "SELECT EXISTS (SELECT 1 FROM effects WHERE once_key > $1 AND once_key < $2 AND effect_key <> $3 \
-         AND (status = 'succeeded' AND json_extract(result, '$.destination_file_id') = $4 \
-           OR NOT $5 AND status IN ('planned', 'started', 'unknown') AND json_extract(request, '$.name') = $6))",
+         AND (status = 'succeeded' AND result ->> 'destination_file_id' = $4 \
+           OR NOT $5 AND status IN ('planned', 'started', 'unknown') AND request ->> 'name' = $6))",
     )
     .bind(format!("{folder}:"))
     .bind(format!("{folder};"))

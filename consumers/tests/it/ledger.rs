@@ -217,7 +217,7 @@ async fn nothing_is_due_that_cannot_be_claimed() {
     book.log
         .write::<_, Error, _>(move |unit| {
             Box::pin(async move {
-                sqlx::query(consent).execute(unit.connection()).await?;
+                sql::query(consent).execute(unit.connection()).await?;
                 Ok(())
             })
         })
@@ -233,7 +233,7 @@ async fn two_unknown_twins_do_not_wait_for_each_other() {
     book.plan(vec![planned("one", Some("change")), planned("two", Some("change"))]).await;
     let marking = book.log.write::<_, Error, _>(|unit| {
         Box::pin(async move {
-            sqlx::query("UPDATE effects SET status = 'unknown'").execute(unit.connection()).await?;
+            sql::query("UPDATE effects SET status = 'unknown'").execute(unit.connection()).await?;
             Ok(())
         })
     });
@@ -247,10 +247,10 @@ async fn row_that_does_not_decode_is_not_in_the_way() {
     book.plan(vec![planned("newer", None), planned("broken", None), planned("fine", None)]).await;
     let damaging = book.log.write::<_, Error, _>(|unit| {
         Box::pin(async move {
-            sqlx::query("UPDATE effects SET kind = 'file.teleport' WHERE effect_key = 'newer'")
+            sql::query("UPDATE effects SET kind = 'file.teleport' WHERE effect_key = 'newer'")
                 .execute(unit.connection())
                 .await?;
-            sqlx::query("UPDATE effects SET stream_name = '' WHERE effect_key = 'broken'")
+            sql::query("UPDATE effects SET stream_name = '' WHERE effect_key = 'broken'")
                 .execute(unit.connection())
                 .await?;
             Ok(())

@@ -9,7 +9,7 @@ use accounts::Accounts;
 use catalogue::crm::{CHANGED, Changed, change_id, stream};
 use catalogue::poll;
 use chrono::{DateTime, TimeDelta, Utc};
-use consumers::Context;
+use consumers::{Context, Timing};
 use consumers::dead_letter::{self, DeadLetter};
 use consumers::transfer::settings::Transfers;
 use event_log::{Access, Append, Database, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
@@ -155,7 +155,8 @@ impl Stage {
 
     pub(crate) fn context(&self) -> Arc<Context> {
         let transfers = Transfers::of(&self.config).unwrap();
-        Context::new(self.log.clone(), self.accounts.clone(), transfers, Duration::from_millis(200))
+        let timing = Timing { settle_after: Duration::from_millis(200), ..Timing::default() };
+        Context::new(self.log.clone(), self.accounts.clone(), transfers, timing)
     }
 
     /// Stops the consumers and waits until they have ended.

@@ -9,6 +9,8 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use uuid::Uuid;
 
+use super::rows;
+
 /// The type of a value; what is absent has one too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -51,6 +53,8 @@ pub enum Value<'q> {
     List(Vec<String>),
     /// Ids for `IN (SELECT unhex(value) FROM json_each($1))`.
     Uuids(Vec<Uuid>),
+    /// See [`super::rows`].
+    Rows(&'static [Kind], Vec<Value<'q>>),
 }
 
 /// JSON text, for a column that holds JSON.
@@ -179,6 +183,7 @@ impl Value<'_> {
             Value::Time(time) => arguments.add(sqlite_time(time)),
             Value::List(texts) => arguments.add(array(&texts)),
             Value::Uuids(ids) => arguments.add(array(&ids.iter().map(|id| id.simple()).collect::<Vec<_>>())),
+            Value::Rows(_, values) => rows::add_to_sqlite(values, arguments),
         }
     }
 
@@ -202,6 +207,7 @@ impl Value<'_> {
                 arguments.add(texts.iter().map(|text| postgres_text(text).into_owned()).collect::<Vec<_>>())
             }
             Value::Uuids(ids) => arguments.add(ids),
+            Value::Rows(kinds, values) => rows::add_to_postgres(kinds, &values, arguments),
         }
     }
 }

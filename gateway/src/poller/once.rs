@@ -49,7 +49,7 @@ pub struct PollOutcome {
 /// Pages that were read before are saved.
 ///
 /// # Cancellation
-/// Pages that were read are saved. The poll is blocked for others until its lease ends, three minutes at most.
+/// Pages that were read are saved. The poll is blocked for others until its lease ends, within seconds.
 pub async fn run_poll_once(intake: Arc<Intake>, transfer: &str, request: &PollRequest) -> Result<PollOutcome, Error> {
     let poll = Poll::new(intake, transfer)?;
     poll.settle().await?;
@@ -59,25 +59,7 @@ pub async fn run_poll_once(intake: Arc<Intake>, transfer: &str, request: &PollRe
         }
         tokio::time::sleep(ASK_EVERY).await;
     };
-    let mut outcome = PollOutcome { run: run.number, ..PollOutcome::default() };
-    loop {
-        let page = match poll.read_wanted(&run, request, &outcome).await {
-            Ok(page) => page,
-            Err(error) => {
-                poll.record_failure(&run, &error, None).await?;
-                return Err(error.into());
-            }
-        };
-        outcome.records += page.records.len() as u64;
-        outcome.pending.extend(page.pending.iter().cloned());
-        run.after.clone_from(&page.after);
-        let recorded = poll.record(&run, page, None).await?;
-        outcome.new_facts += recorded.new_facts;
-        outcome.found_missed += recorded.found_missed;
-        if run.after.is_none() {
-            return Ok(outcome);
-        }
-    }
+    poll.while_held(&run.clone(), poll.read_all(&mut run, request)).await
 }
 
 impl Poll {
@@ -97,6 +79,28 @@ impl Poll {
                 })
             })
             .await
+    }
+
+    async fn read_all(&self, run: &mut Run, request: &PollRequest) -> Result<PollOutcome, Error> {
+        let mut outcome = PollOutcome { run: run.number, ..PollOutcome::default() };
+        loop {
+            let page = match self.read_wanted(run, request, &outcome).await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.record_failure(run, &error, None).await?;
+                    return Err(error.into());
+                }
+            };
+            outcome.records += page.records.len() as u64;
+            outcome.pending.extend(page.pending.iter().cloned());
+            run.after.clone_from(&page.after);
+            let recorded = self.record(run, page, None).await?;
+            outcome.new_facts += recorded.new_facts;
+            outcome.found_missed += recorded.found_missed;
+            if run.after.is_none() {
+                return Ok(outcome);
+            }
+        }
     }
 
     async fn read_wanted(

@@ -2,9 +2,10 @@
 
 use catalogue::poll::{self, Completed};
 use chrono::{DateTime, TimeDelta, Utc};
+use event_log::sql::{self, Connection, Dialect, Row};
+use event_log::sqlx;
 use event_log::{Append, EventId, NewEvent, UnitOfWork, release_lease, take_lease};
 use providers::zoho::crm::Record;
-use sqlx::{Row as _, SqliteConnection};
 
 use super::{LEASE, Poll, Run};
 use crate::crm::{Fact, settle_ids};
@@ -128,7 +129,7 @@ impl Poll {
     /// may be under way; nor do those whose delivery has been received and waits for its turn.
     async fn missed(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         now: DateTime<Utc>,
         records: &[Record],
         is_new: &[bool],
@@ -147,12 +148,22 @@ impl Poll {
     }
 
     /// Whether a delivery that names the record waits to be handled.
-    async fn is_announced(&self, connection: &mut SqliteConnection, record_id: &str) -> Result<bool, Error> {
-        let announced = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM events WHERE account = $1 AND event_type = 'delivery.received' \
-             AND global_position > coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = $2), 0) \
-             AND instr(payload, $3) > 0)",
-        )
+    async fn is_announced(&self, connection: &mut Connection, record_id: &str) -> Result<bool, Error> {
+        macro_rules! waiting {
+            ($named:literal) => {
+                concat!(
+                    "SELECT EXISTS (SELECT 1 FROM events WHERE account = $1 AND event_type = 'delivery.received' \
+                     AND global_position > \
+                     coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = $2), 0) AND ",
+                    $named,
+                    ")"
+                )
+            };
+        }
+        let announced = sql::query_scalar(match connection.dialect() {
+            Dialect::Sqlite => waiting!("instr(payload, $3) > 0"),
+            Dialect::Postgres => waiting!("position($3 IN payload) > 0"),
+        })
         .bind(&self.transfer.account)
         .bind(hint::subscription_name(&self.transfer.account))
         .bind(record_id.as_bytes())
@@ -168,8 +179,8 @@ impl Coverage {
     }
 }
 
-async fn coverages(connection: &mut SqliteConnection, account: &str, module: &str) -> Result<Vec<Coverage>, Error> {
-    let rows = sqlx::query(
+async fn coverages(connection: &mut Connection, account: &str, module: &str) -> Result<Vec<Coverage>, Error> {
+    let rows = sql::query(
         "SELECT active_since, expires_at FROM registrations \
          WHERE account = $1 AND target = $2 AND state IN ('active', 'retiring') AND active_since IS NOT NULL",
     )
@@ -177,7 +188,7 @@ async fn coverages(connection: &mut SqliteConnection, account: &str, module: &st
     .bind(module)
     .fetch_all(connection)
     .await?;
-    let read = |row: &sqlx::sqlite::SqliteRow| {
+    let read = |row: &Row| {
         Ok::<_, sqlx::Error>(Coverage { from: row.try_get("active_since")?, to: row.try_get("expires_at")? })
     };
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)

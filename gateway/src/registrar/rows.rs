@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use event_log::Error;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection, SqlitePool};
+use event_log::sql::{self, Connection, Pool};
+use event_log::sqlx;
 
 use super::KIND;
 
@@ -32,21 +32,21 @@ pub(super) struct Row {
 }
 
 /// Accounts and targets with rows that are not final.
-pub(super) async fn targets(readers: &SqlitePool) -> Result<Vec<(String, String)>, Error> {
-    let rows = sqlx::query(
+pub(super) async fn targets(readers: &Pool) -> Result<Vec<(String, String)>, Error> {
+    let rows = sql::query(
         "SELECT DISTINCT account, target FROM registrations \
          WHERE kind = $1 AND state IN ('creating', 'active', 'retiring') ORDER BY account, target",
     )
     .bind(KIND)
     .fetch_all(readers)
     .await?;
-    let read = |row: &SqliteRow| Ok::<_, sqlx::Error>((row.try_get("account")?, row.try_get("target")?));
+    let read = |row: &sql::Row| Ok::<_, sqlx::Error>((row.try_get("account")?, row.try_get("target")?));
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
 /// The rows of one target that are not final, oldest first.
-pub(super) async fn open(readers: &SqlitePool, account: &str, target: &str) -> Result<Vec<Row>, Error> {
-    let rows = sqlx::query(
+pub(super) async fn open(readers: &Pool, account: &str, target: &str) -> Result<Vec<Row>, Error> {
+    let rows = sql::query(
         "SELECT registration_id, notify_url, state, expires_at, created_at, active_since, retiring_since, checked_at \
          FROM registrations WHERE account = $1 AND target = $2 AND kind = $3 \
          AND state IN ('creating', 'active', 'retiring') ORDER BY created_at, registration_id",
@@ -59,8 +59,9 @@ pub(super) async fn open(readers: &SqlitePool, account: &str, target: &str) -> R
     Ok(rows.iter().map(read).collect::<Result<_, _>>()?)
 }
 
-fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
-    let state = match row.try_get("state")? {
+fn read(row: &sql::Row) -> Result<Row, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let state = match state.as_str() {
         "creating" => State::Creating,
         "retiring" => State::Retiring,
         _ => State::Active,
@@ -89,12 +90,8 @@ pub(super) struct Creation {
 }
 
 /// Keeps what is about to be asked for.
-pub(super) async fn insert(
-    connection: &mut SqliteConnection,
-    now: DateTime<Utc>,
-    creation: &Creation,
-) -> Result<(), Error> {
-    sqlx::query(
+pub(super) async fn insert(connection: &mut Connection, now: DateTime<Utc>, creation: &Creation) -> Result<(), Error> {
+    sql::query(
         "INSERT INTO registrations (registration_id, account, kind, target, notify_url, token_hash, state, created_at) \
          VALUES ($1, $2, $3, $4, $5, $6, 'creating', $7)",
     )
@@ -112,13 +109,13 @@ pub(super) async fn insert(
 
 /// The provider has it; earlier failures of its target are forgotten.
 pub(super) async fn activate(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
     expires_at: DateTime<Utc>,
     active_since: DateTime<Utc>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE registrations SET state = 'active', expires_at = $2, active_since = $3, checked_at = $4, \
          last_seen_at = $4, error = NULL WHERE registration_id = $1",
     )
@@ -128,7 +125,7 @@ pub(super) async fn activate(
     .bind(now)
     .execute(&mut *connection)
     .await?;
-    sqlx::query(
+    sql::query(
         "DELETE FROM registrations WHERE state = 'failed' AND (account, target, kind) = \
          (SELECT account, target, kind FROM registrations WHERE registration_id = $1)",
     )
@@ -140,12 +137,12 @@ pub(super) async fn activate(
 
 /// The provider still has it.
 pub(super) async fn confirm(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
     expires_at: DateTime<Utc>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE registrations SET expires_at = $2, checked_at = $3, last_seen_at = $3, error = NULL \
          WHERE registration_id = $1",
     )
@@ -159,11 +156,11 @@ pub(super) async fn confirm(
 
 /// It goes on beside its successor for a while.
 pub(super) async fn retire(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE registrations SET state = 'retiring', retiring_since = $2 WHERE registration_id = $1")
+    sql::query("UPDATE registrations SET state = 'retiring', retiring_since = $2 WHERE registration_id = $1")
         .bind(registration_id)
         .bind(now)
         .execute(connection)
@@ -173,13 +170,13 @@ pub(super) async fn retire(
 
 /// It is over: `removed` or `lost`, with the reason.
 pub(super) async fn end(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
     state: &str,
     reason: Option<&str>,
 ) -> Result<(), Error> {
-    sqlx::query("UPDATE registrations SET state = $2, error = $3, checked_at = $4 WHERE registration_id = $1")
+    sql::query("UPDATE registrations SET state = $2, error = $3, checked_at = $4 WHERE registration_id = $1")
         .bind(registration_id)
         .bind(state)
         .bind(reason)
@@ -191,13 +188,13 @@ pub(super) async fn end(
 
 /// The provider refused it. Returns whether this cause is new for the target; only the latest failure is kept.
 pub(super) async fn fail(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     creation: &Creation,
     code: &str,
     error: &str,
 ) -> Result<bool, Error> {
-    let earlier: Vec<String> = sqlx::query_scalar(
+    let earlier: Vec<String> = sql::query_scalar(
         "DELETE FROM registrations WHERE account = $1 AND target = $2 AND kind = $3 AND state = 'failed' \
          RETURNING coalesce(error, '')",
     )
@@ -214,12 +211,12 @@ pub(super) async fn fail(
 
 /// Why the provider could not be asked about the target; its registrations are as they were.
 pub(super) async fn trouble(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     account: &str,
     target: &str,
     error: &str,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE registrations SET error = $3 WHERE account = $1 AND target = $2 AND kind = $4 \
          AND state IN ('creating', 'active', 'retiring')",
     )

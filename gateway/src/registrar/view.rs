@@ -1,8 +1,8 @@
 //! The registrations as people see them: what we wish for beside what was observed.
 
 use chrono::{DateTime, Utc};
+use event_log::sql::{self, Pool};
 use serde::Serialize;
-use sqlx::{Row, SqlitePool};
 
 use super::KIND;
 use crate::intake::Error;
@@ -36,7 +36,7 @@ pub struct RegistrationView {
 /// # Errors
 /// [`Error::Log`] for database failures.
 pub async fn registrations(
-    readers: &SqlitePool,
+    readers: &Pool,
     settings: &Settings,
     now: DateTime<Utc>,
 ) -> Result<Vec<RegistrationView>, Error> {
@@ -64,8 +64,8 @@ pub async fn registrations(
 }
 
 /// Rows that are not final, and the latest lost or failed one of a target that has no live one.
-async fn kept(readers: &SqlitePool, now: DateTime<Utc>) -> Result<Vec<RegistrationView>, Error> {
-    let rows = sqlx::query(
+async fn kept(readers: &Pool, now: DateTime<Utc>) -> Result<Vec<RegistrationView>, Error> {
+    let rows = sql::query(
         "SELECT account, kind, target, registration_id, state, expires_at, checked_at, error FROM registrations AS one \
          WHERE state IN ('creating', 'active', 'retiring', 'failed') OR (state = 'lost' AND NOT EXISTS \
          (SELECT 1 FROM registrations AS other WHERE other.account = one.account AND other.target = one.target \

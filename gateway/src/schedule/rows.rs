@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use event_log::Error;
+use event_log::sql::{self, Connection};
+use event_log::sqlx;
 use service::config::Schedule;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row as _, SqliteConnection, SqliteExecutor};
 
 use super::{next_run, written};
 
@@ -40,8 +40,8 @@ impl Row {
 }
 
 /// The row of one schedule.
-pub(crate) async fn load(executor: impl SqliteExecutor<'_>, name: &str) -> Result<Option<Row>, Error> {
-    let row = sqlx::query(
+pub(crate) async fn load(executor: impl Into<sql::Target<'_>>, name: &str) -> Result<Option<Row>, Error> {
+    let row = sql::query(
         "SELECT spec, timezone, next_run_at, wanted_trigger, failures FROM schedules WHERE schedule_name = $1",
     )
     .bind(name)
@@ -50,7 +50,7 @@ pub(crate) async fn load(executor: impl SqliteExecutor<'_>, name: &str) -> Resul
     Ok(row.as_ref().map(read).transpose()?)
 }
 
-fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
+fn read(row: &sql::Row) -> Result<Row, sqlx::Error> {
     Ok(Row {
         spec: row.try_get("spec")?,
         timezone: row.try_get("timezone")?,
@@ -63,14 +63,14 @@ fn read(row: &SqliteRow) -> Result<Row, sqlx::Error> {
 /// Makes the row, or brings it to a changed schedule. A new schedule runs at once; a changed one at its next time,
 /// except for a run that is wanted for another reason.
 pub(crate) async fn settle(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     name: &str,
     schedule: &Schedule,
 ) -> Result<Row, Error> {
     let (spec, timezone) = written(schedule);
     let next = next_run(schedule, now, now);
-    sqlx::query(
+    sql::query(
         "INSERT INTO schedules (schedule_name, spec, timezone, next_run_at, wanted_trigger) VALUES ($1, $2, $3, $4, $5) \
          ON CONFLICT (schedule_name) DO UPDATE SET spec = excluded.spec, timezone = excluded.timezone, \
          next_run_at = CASE WHEN schedules.wanted_trigger IS NULL THEN $6 ELSE schedules.next_run_at END \
@@ -90,12 +90,12 @@ pub(crate) async fn settle(
 
 /// Wants a run as soon as possible, for another reason than its time.
 pub(crate) async fn want(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     name: &str,
     trigger: &str,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE schedules SET next_run_at = $2, wanted_trigger = coalesce(wanted_trigger, $3) WHERE schedule_name = $1",
     )
     .bind(name)
@@ -108,12 +108,12 @@ pub(crate) async fn want(
 
 /// Notes the beginning of a run, and returns its number; `resumed` goes on with an earlier one.
 pub(crate) async fn begin(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     name: &str,
     resumed: Option<i64>,
 ) -> Result<i64, Error> {
-    let run = sqlx::query_scalar(
+    let run = sql::query_scalar(
         "UPDATE schedules SET last_started_at = $2, wanted_trigger = NULL, \
          runs = CASE WHEN $3 IS NULL THEN runs + 1 ELSE runs END WHERE schedule_name = $1 \
          RETURNING coalesce($3, runs)",
@@ -127,8 +127,8 @@ pub(crate) async fn begin(
 }
 
 /// The number of a run that a person asked for; when the next one happens does not change.
-pub(crate) async fn begin_manual(connection: &mut SqliteConnection, name: &str) -> Result<i64, Error> {
-    let run = sqlx::query_scalar("UPDATE schedules SET runs = runs + 1 WHERE schedule_name = $1 RETURNING runs")
+pub(crate) async fn begin_manual(connection: &mut Connection, name: &str) -> Result<i64, Error> {
+    let run = sql::query_scalar("UPDATE schedules SET runs = runs + 1 WHERE schedule_name = $1 RETURNING runs")
         .bind(name)
         .fetch_one(connection)
         .await?;
@@ -137,12 +137,12 @@ pub(crate) async fn begin_manual(connection: &mut SqliteConnection, name: &str) 
 
 /// Notes that a run is done. A run that was wanted meanwhile stays wanted.
 pub(crate) async fn complete(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     name: &str,
     next: Option<DateTime<Utc>>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE schedules SET last_finished_at = $2, last_outcome = 'completed', last_error = NULL, failures = 0, \
          next_run_at = CASE WHEN wanted_trigger IS NULL THEN $3 ELSE next_run_at END WHERE schedule_name = $1",
     )
@@ -156,13 +156,13 @@ pub(crate) async fn complete(
 
 /// Notes that a run failed and is to be tried again.
 pub(crate) async fn fail(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     now: DateTime<Utc>,
     name: &str,
     error: &str,
     retry_at: DateTime<Utc>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE schedules SET last_finished_at = $2, last_outcome = 'failed', last_error = $3, \
          failures = failures + 1, next_run_at = $4 WHERE schedule_name = $1",
     )
@@ -177,11 +177,11 @@ pub(crate) async fn fail(
 
 /// Notes that nothing can run until a person changes the configuration or the provider's side; `None` takes it back.
 pub(crate) async fn mark_misconfigured(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     name: &str,
     error: Option<&str>,
 ) -> Result<(), Error> {
-    sqlx::query(
+    sql::query(
         "UPDATE schedules SET last_outcome = CASE WHEN $2 IS NULL THEN NULL ELSE 'misconfigured' END, last_error = $2 \
          WHERE schedule_name = $1 AND ($2 IS NOT NULL OR last_outcome = 'misconfigured')",
     )

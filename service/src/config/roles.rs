@@ -10,11 +10,18 @@ pub struct Service {
     /// Key `shutdown_grace_seconds`: time for running work to end after the first signal, 0 to 3600. Default 20. What has
     /// not ended is dropped and settled at the next start.
     pub shutdown_grace: Duration,
+    /// Key `effect_lease_seconds`: how long work that was begun stays with its process without a sign of life, 3 to
+    /// 3,600. Default 60. After a crash others settle what it left after this time; a process that cannot reach the
+    /// database for three quarters of it drops what it is doing, so no shorter than a failover of the database.
+    pub effect_lease: Duration,
 }
 
 impl Service {
     pub(super) fn read(mut section: Section<'_>) -> Self {
-        let service = Self { shutdown_grace: section.seconds("shutdown_grace_seconds", 20, 0..=3600) };
+        let service = Self {
+            shutdown_grace: section.seconds("shutdown_grace_seconds", 20, 0..=3600),
+            effect_lease: section.seconds("effect_lease_seconds", 60, 3..=3600),
+        };
         section.finish();
         service
     }

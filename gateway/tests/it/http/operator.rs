@@ -33,7 +33,7 @@ async fn status_shows_what_the_database_knows() {
         .log
         .write(|unit| {
             Box::pin(async move {
-                sqlx::query(
+                sql::query(
                     "INSERT INTO registrations (registration_id, account, kind, target, notify_url, token_hash, \
                      state, expires_at, created_at) VALUES ('7', 'org-a', 'zoho-crm-watch', 'Deals', '', x'', \
                      'active', '2023-11-14T23:13:20Z', '2023-11-14T22:13:20Z')",

@@ -33,7 +33,7 @@ async fn register(
         .log
         .write(move |unit| {
             Box::pin(async move {
-                sqlx::query(
+                sql::query(
                     "INSERT INTO registrations (registration_id, account, kind, target, notify_url, token_hash, state, \
                      created_at) VALUES ($1, $2, 'zoho-crm-watch', 'Deals', '', $3, $4, '2023-11-14T22:13:20Z')",
                 )

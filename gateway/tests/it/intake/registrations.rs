@@ -181,7 +181,7 @@ async fn only_the_hash_of_a_token_is_kept_with_its_registration() {
     let body: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     let token = body["token"].as_str().unwrap();
     assert!(token.len() >= 40 && token.len() <= 50, "{}", token.len());
-    let hash: Vec<u8> = sqlx::query_scalar("SELECT token_hash FROM registrations")
+    let hash: Vec<u8> = sql::query_scalar("SELECT token_hash FROM registrations")
         .fetch_one(stage.log.database().readers())
         .await
         .unwrap();

@@ -321,7 +321,7 @@ impl Stage {
             other => panic!("no statement for {other}"),
         };
         let name = format!("crm-pending:{name}");
-        sqlx::query_scalar(statement).bind(name).fetch_optional(self.log.database().readers()).await.unwrap().flatten()
+        sql::query_scalar(statement).bind(name).fetch_optional(self.log.database().readers()).await.unwrap().flatten()
     }
 
     pub(crate) async fn until_outcome(&self, transfer: &str, outcome: &str) {
@@ -339,7 +339,7 @@ impl Stage {
             let statement = "SELECT EXISTS (SELECT 1 FROM schedules WHERE schedule_name = 'crm-pending:contacts' \
                  AND last_outcome = 'completed' AND wanted_trigger IS NULL AND next_run_at > $1)";
             let quiet: bool =
-                sqlx::query_scalar(statement).bind(self.now()).fetch_one(self.log.database().readers()).await.unwrap();
+                sql::query_scalar(statement).bind(self.now()).fetch_one(self.log.database().readers()).await.unwrap();
             quiet.then_some(())
         })
         .await;
