@@ -54,7 +54,10 @@ pub(crate) fn build_all(
 }
 
 fn open_vault(config: &Config) -> Result<Vault, Error> {
-    let Some(key) = &config.vault.key else { return Ok(Vault::with_key_file(&config.vault.key_file)?) };
+    let Some(key) = &config.vault.key else {
+        let key_file = config.vault.key_file.as_ref().ok_or(crate::VaultError::NoSharedKey)?;
+        return Ok(Vault::with_key_file(key_file)?);
+    };
     let encoded = config.resolve(key).map_err(|source| crate::VaultError::NoKey { source: Box::new(source) })?;
     Ok(Vault::with_key(&encoded, &place_of(key))?)
 }

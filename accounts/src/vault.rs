@@ -45,6 +45,12 @@ pub enum VaultError {
         /// Where it was looked for in vain.
         source: Box<service::config::SecretError>,
     },
+    /// A shared database without a key that all processes have.
+    #[error(
+        "no vault key is set, and all processes on one PostgreSQL database need the same; set GATELEDGER_KEY to 32 random \
+         bytes in base64, as `head -c 32 /dev/urandom | base64` makes them"
+    )]
+    NoSharedKey,
     /// Other users of the machine can read the key file.
     #[error("the vault key file {path} may be read by others (mode {mode:03o}); run `chmod 600` on it")]
     ReadableByOthers {

@@ -12,6 +12,7 @@ pub mod account;
 mod environment;
 mod error;
 mod http;
+mod kafka;
 mod legacy;
 mod log;
 mod nearest;
@@ -30,12 +31,13 @@ pub use account::{Account, Credentials, Endpoints, Limits, Provider, Webhook};
 pub use environment::Environment;
 pub use error::{ConfigError, Problem, UnknownAccount};
 pub use http::Http;
+pub use kafka::Kafka;
 pub use log::{Format, Log};
 pub use origin::Origin;
 pub use roles::{Registrar, Service, Webhooks};
 pub use schedule::Schedule;
 pub use secret::{ExposeSecret, SecretError, SecretRef, SecretString};
-pub use store::Store;
+pub use store::{DatabaseUrl, Store};
 pub use transfer::{CheckWhen, Transfer};
 pub use vault::Vault;
 
@@ -74,6 +76,8 @@ impl fmt::Debug for LoadOptions {
 pub struct Config {
     /// `[store]`.
     pub store: Store,
+    /// `[kafka]`, if there is one.
+    pub kafka: Option<Kafka>,
     /// `[http]`.
     pub http: Http,
     /// `[log]`.
@@ -152,8 +156,11 @@ impl Config {
     pub fn check_secrets(&self) -> Result<(), ConfigError> {
         let accounts = self.accounts.values().flat_map(Account::secrets);
         let vault = self.vault.key.iter().map(|key| ("vault.key".to_owned(), key));
+        let kafka = self.kafka.iter().flat_map(|kafka| &kafka.options);
+        let kafka = kafka.map(|(name, secret)| (format!("kafka.options.{name}"), secret));
         let problems: Vec<Problem> = accounts
             .chain(vault)
+            .chain(kafka)
             .filter_map(|(key, secret)| {
                 let error = self.resolve(secret).err()?;
                 let message = format!("`{key}` cannot be used: {}", with_cause(&error));
@@ -197,10 +204,10 @@ impl Config {
     /// Reads the sections; what does not fit is reported and replaced by its default.
     fn from_tree(tree: Tree, reading: &Reading, environment: Environment, file: Option<PathBuf>) -> Self {
         let mut root = Section::root(tree, reading);
-        // What is ingested later must not stop who describes it already; a broker that is named is expected to be used.
+        // What is ingested later must not stop who describes it already.
         let unused = root.unused("ingest").into_iter().collect();
-        root.unsupported("kafka");
-        let store = Store::read(root.section("store"));
+        let store = Store::read(root.section("store"), &environment);
+        let kafka = Kafka::read(root.section("kafka"));
         let http = Http::read(root.section("http"));
         let accounts: BTreeMap<String, Account> = root
             .named("accounts")
@@ -215,6 +222,7 @@ impl Config {
         let config = Self {
             vault: Vault::read(root.section("vault"), &store, &environment),
             store,
+            kafka,
             http,
             log: Log::read(root.section("log")),
             service: Service::read(root.section("service")),

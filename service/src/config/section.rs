@@ -1,7 +1,7 @@
 //! Reads the keys of a section one by one, collects what is wrong, and knows in the end which keys nobody asked for.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -187,6 +187,44 @@ impl<'r> Section<'r> {
         })
     }
 
+    /// Texts: a list, or one text with commas between.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+        self.read(key, "a list of texts", |leaf| {
+            let texts = leaf.raw.texts()?;
+            let parts = texts.iter().flat_map(|text| text.split(',')).map(|text| text.trim().to_owned());
+            Ok(parts.filter(|text| !text.is_empty()).collect())
+        })
+    }
+
+    /// All keys of a section whose keys belong to somebody else, as texts or references to secrets. `a.b` may be written
+    /// as it is, as a section `a` with a key `b`, or in a variable as `a_b`.
+    pub(super) fn all_secrets(self) -> BTreeMap<String, SecretRef> {
+        let mut all = BTreeMap::new();
+        for (key, node) in self.entries {
+            let name = key.replace(['_', '-'], ".");
+            match node {
+                Node::Table(entries) => {
+                    let path = format!("{}.{key}", self.path);
+                    let inner = Section { path, entries, known: BTreeSet::new(), reading: self.reading };
+                    all.extend(
+                        inner.all_secrets().into_iter().map(|(rest, secret)| (format!("{name}.{rest}"), secret)),
+                    );
+                }
+                Node::Leaf(leaf) => match SecretRef::parse(&leaf.raw.words(), self.reading.base()) {
+                    Ok(secret) => {
+                        all.insert(name, secret);
+                    }
+                    Err(why) => {
+                        let key = format!("{}.{key}", self.path);
+                        let message = format!("`{key}` {why}");
+                        self.reading.report(Problem { key, message, origin: Some(leaf.origin) });
+                    }
+                },
+            }
+        }
+        all
+    }
+
     /// A value with rules of its own.
     pub(super) fn read<T>(
         &mut self,
@@ -265,13 +303,6 @@ impl<'r> Section<'r> {
     /// Takes a section that this version does not use yet, and gives its name if it was there.
     pub(super) fn unused(&mut self, key: &'static str) -> Option<&'static str> {
         self.entries.remove(key).map(|_| key)
-    }
-
-    /// Takes a section that this version cannot use, and says so.
-    pub(super) fn unsupported(&mut self, key: &'static str) {
-        if self.entries.remove(key).is_some() {
-            self.wrong(key, "is not supported by this version; remove the section", None);
-        }
     }
 
     /// Takes keys that mean nothing beside another setting, and says so.

@@ -51,6 +51,14 @@ impl Raw {
         }
     }
 
+    /// The value in words, whatever its type.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Self::Text(text) | Self::Typed(toml::Value::String(text)) => text.clone(),
+            Self::Typed(value) => value.to_string(),
+        }
+    }
+
     /// The members of a list: a TOML list, one text, or in a variable a TOML list or texts with commas between.
     pub(super) fn texts(&self) -> Result<Vec<String>, Misfit> {
         let members = match self {

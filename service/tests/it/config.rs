@@ -62,9 +62,8 @@ fn nothing_at_all_gives_the_defaults() {
     let config = place.load().unwrap();
     assert_eq!(config.http.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(config.http.body_limit_bytes, 1024 * 1024);
-    assert_eq!(config.store.path, place.path().join("gateledger.db"));
-    assert_eq!(config.store.url, format!("sqlite:{}", config.store.path.display()));
-    assert_eq!(config.vault.key_file, place.path().join("gateledger.key"));
+    assert_eq!(config.store.database.file(), Some(place.path().join("gateledger.db").as_path()));
+    assert_eq!(config.vault.key_file, Some(place.path().join("gateledger.key")));
     assert_eq!(config.service.shutdown_grace, Duration::from_secs(20));
     assert_eq!(config.webhooks.rejected_keep, 10_000);
     assert!(config.log.directory.is_none() && config.vault.key.is_none() && config.file.is_none());
@@ -99,7 +98,7 @@ fn the_environment_wins_over_dotenv_and_dotenv_over_the_file() {
     let config = place.load().unwrap();
     assert_eq!((config.http.queue_limit, config.http.max_connections), (3, 2));
     assert_eq!(config.http.keep_alive, Duration::from_secs(1));
-    assert_eq!(config.store.url, "sqlite:/var/lib/x.db");
+    assert_eq!(config.store.database.exposed(), "sqlite:/var/lib/x.db");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn an_unknown_key_names_the_nearest_known_one() {
     assert_eq!(lines, ["unknown key `transfers.contacts.checkbox_fild`, did you mean `checkbox_field`?"]);
     assert_eq!(lines_of("[htp]\nlisten = 'x'"), ["unknown key `htp`, did you mean `http`?"]);
     let far = lines_of("[service]\nzzz = 1");
-    assert_eq!(far, ["unknown key `service.zzz`; known: `shutdown_grace_seconds`"]);
+    assert_eq!(far, ["unknown key `service.zzz`; known: `effect_lease_seconds`, `shutdown_grace_seconds`"]);
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn an_unknown_variable_is_named() {
 #[test]
 fn all_problems_are_reported_at_once_with_key_remedy_and_place() {
     let place = Place::with_file(&format!(
-        "{TRANSFER}\n[http]\nlisten = 8080\nworkers = 0\n[log]\nformat = 'jsn'\n[store]\nurl = 'postgres://u:hunter2@db/x'"
+        "{TRANSFER}\n[http]\nlisten = 8080\nworkers = 0\n[log]\nformat = 'jsn'\n[store]\nurl = 'mysql://u:hunter2@db/x'"
     ))
     .variable("GATELEDGER__SERVICE__SHUTDOWN_GRACE_SECONDS", "soon");
     let message = place.refusal();
@@ -54,7 +54,7 @@ fn all_problems_are_reported_at_once_with_key_remedy_and_place() {
         format!("  `http.workers` must be from 1 to 256 {file}"),
         format!("  `log.format` is none of `text`, `json`, did you mean `json`? {file}"),
         "  `service.shutdown_grace_seconds` is a text here; expected a whole number (GATELEDGER__SERVICE__SHUTDOWN_GRACE_SECONDS in the environment)".to_owned(),
-        format!("  `store.url` has the unsupported scheme `postgres`; this version supports sqlite:<path> {file}"),
+        format!("  `store.url` has the unsupported scheme `mysql`; write sqlite:<path>, such as sqlite:gateledger.db, or postgres://user:password@host:5432/database {file}"),
         "  `transfers.contacts.checkbox_field` is missing; give its API name, as the CRM's developer settings show it".to_owned(),
     ];
     assert_eq!(message.lines().collect::<Vec<_>>(), expected);
@@ -84,7 +84,13 @@ fn what_is_planned_and_what_is_unknown_are_told_apart() {
         ["`accounts.a.provider` = \"google\" is not supported by this version; supported: `zoho`, `generic`"]
     );
     assert!(account("generic", "microsoft-graph")[0].contains("is not supported by this version"));
-    assert_eq!(lines_of("[kafka]\nbrokers = 'x'"), ["`kafka` is not supported by this version; remove the section"]);
+    assert_eq!(
+        lines_of("[kafka]\ntopic = 'x'\nbroker = 'y'"),
+        [
+            "unknown key `kafka.broker`, did you mean `brokers`?",
+            "`kafka.brokers` is missing; name at least one broker as \"host:port\", or remove the section to follow the log directly"
+        ]
+    );
 }
 
 #[test]

@@ -55,7 +55,8 @@ fn secrets_never_show_in_errors() {
     let wrong = [
         format!("[accounts.a]\nprovider = 'zoho'\nclient_id = 1\nclient_secret = ['{PLANTED}']\nregion = 'mars'"),
         format!("[accounts.a]\nprovider = 'zoho'\nclient_secrt = '{PLANTED}'"),
-        format!("[store]\nurl = 'postgres://user:{PLANTED}@host/db'"),
+        format!("[store]\nurl = 'mysql://user:{PLANTED}@host/db'"),
+        format!("[kafka]\noptions = {{ 'sasl.password' = '{PLANTED}' }}"),
         format!("[store]\nurl = '{PLANTED}'"),
         format!("[http]\npublic_url = 'https://user:{PLANTED}@host/'"),
         format!("[http]\nlisten = '{PLANTED}'"),
@@ -70,6 +71,23 @@ fn secrets_never_show_in_errors() {
     let error = Place::new().file(".env", &format!("A=1\nB=x {PLANTED}\n")).load().unwrap_err();
     assert!(error.to_string().contains(".env:2: "), "{error}");
     assert!(!all_texts(&error).contains(PLANTED), "{error}");
+}
+
+#[test]
+fn addresses_and_options_with_passwords_do_not_show() {
+    let config = Place::with_file(&format!(
+        "[store]\nurl = 'env:DB'\n[kafka]\nbrokers = 'a:1, b:2'\n[kafka.options]\nsasl.password = '{PLANTED}'"
+    ))
+    .variable("DB", &format!("postgres://user:{PLANTED}@host/db"))
+    .variable("GATELEDGER__KAFKA__OPTIONS__SECURITY_PROTOCOL", "SASL_SSL")
+    .load()
+    .unwrap();
+    assert!(!format!("{config:?}").contains(PLANTED), "{config:?}");
+    assert!(config.store.database.exposed().contains(PLANTED));
+    let kafka = config.kafka.clone().unwrap();
+    assert_eq!(kafka.brokers, ["a:1", "b:2"]);
+    assert_eq!(kafka.options.keys().collect::<Vec<_>>(), ["sasl.password", "security.protocol"]);
+    assert_eq!(config.resolve(&kafka.options["sasl.password"]).unwrap().expose_secret(), PLANTED);
 }
 
 #[test]
