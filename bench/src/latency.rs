@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use event_log::sql::{self, Builder};
 use anyhow::bail;
-use event_log::sqlx::{self, Row};
 use event_log::{Access, Database, Settings};
 use providers::http;
 use serde_json::json;
@@ -59,7 +59,7 @@ async fn delays(path: &Path) -> anyhow::Result<Vec<f64>> {
     let database = Database::open(&settings).await?;
     let begun = Instant::now();
     loop {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT (julianday(min(effects.started_at)) - julianday(events.recorded_at)) * 86400000.0 AS delay_ms \
              FROM events JOIN effects USING (correlation_id) \
              WHERE events.event_type = 'delivery.received' AND effects.started_at IS NOT NULL GROUP BY events.event_id",

@@ -33,7 +33,7 @@ pub struct Global {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Show the whole pipeline at work: on SQLite, against the built-in provider simulator, in about a minute
+    /// Show the whole pipeline at work: on SQLite or PostgreSQL, against the built-in provider simulator, in about a minute
     Demo(Demo),
     /// Run the gateway and everything behind it
     Serve(Serve),
@@ -76,6 +76,12 @@ pub struct Demo {
     /// Keep the database and the simulator's seed here instead of in a temporary folder
     #[arg(long, value_name = "FOLDER")]
     pub keep: Option<PathBuf>,
+    /// On this PostgreSQL server instead of SQLite: in a database of its own, which is removed at the end
+    #[arg(long, value_name = "postgres://…", conflicts_with = "keep")]
+    pub store: Option<String>,
+    /// Through this Kafka broker, in a topic of its own (host:port); with --store
+    #[arg(long, value_name = "BROKERS", requires = "store")]
+    pub kafka: Option<String>,
     /// Size of the largest file
     #[arg(long, value_name = "BYTES", default_value_t = 300 * 1024 * 1024)]
     pub large_file_bytes: u64,
@@ -101,10 +107,18 @@ pub enum Role {
     Poller,
     /// Keeps the providers' promises to call us alive
     Registrar,
+    /// Publishes the log to Kafka; one at a time, others stand by
+    Relay,
     /// Folds the log into read models
     Projector,
-    /// Performs effects
+    /// Decides what follows from events, and performs effects
     Consumer,
+    /// Only the consumer that transfers folders
+    #[value(name = "consumer:transfer")]
+    ConsumerTransfer,
+    /// Only the consumer that checks records of completed transfers
+    #[value(name = "consumer:crm-update")]
+    ConsumerCrmUpdate,
 }
 
 /// `transfer`

@@ -1,9 +1,10 @@
-//! `demo`: the whole pipeline on SQLite against the provider simulator, and a check byte by byte.
+//! `demo`: the whole pipeline against the provider simulator, and a check byte by byte.
 //!
-//! Everything is real: the same roles as `serve`, HTTP on loopback, a database file. The simulator loses and repeats
+//! Everything is real: the same roles as `serve`, HTTP on loopback, a database file or server, a broker if asked for. The simulator loses and repeats
 //! webhooks, throttles, cuts connections and swallows answers on the way.
 
 mod check;
+mod database;
 mod script;
 mod setting;
 
@@ -63,7 +64,15 @@ pub async fn run(global: &Global, arguments: &args::Demo, output: Output) -> any
     let mut seed = Seed::demo_with(&options);
     seed.faults.extend(script::faults());
     let simulator = simulator::start(&seed, simulator::Options::default()).context("starting the simulator")?;
-    let config = setting::config(&folder, &simulator)?;
+    let database = match &arguments.store {
+        Some(server) => Some(database::OwnDatabase::create(server).await?),
+        None => None,
+    };
+    let places = setting::Places {
+        store: database.as_ref().map(|database| database.url().to_owned()),
+        kafka: arguments.kafka.clone(),
+    };
+    let config = setting::config(&folder, &simulator, &places)?;
     let bar = progress::bar(quiet);
     let telemetry = runtime::telemetry(global, &config, Some(progress::around(&bar)))?;
     let say = |text: &str| {
@@ -105,6 +114,11 @@ pub async fn run(global: &Global, arguments: &args::Demo, output: Output) -> any
     shutdown.begin();
     service.run_until_stopped().await?;
     simulator.stop().await;
+    parts.close().await;
+    drop(parts);
+    if let Some(database) = database {
+        database.remove().await?;
+    }
 
     let elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
     let effects = Effects {

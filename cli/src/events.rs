@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, bail};
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, Row};
+use event_log::sql;
 use event_log::{Direction, EventId, Filter, GlobalPosition, Log, RecordedEvent, Sighting, Subscription, sightings};
 use serde::Serialize;
 use serde_json::Value;
@@ -158,7 +158,7 @@ async fn show_story(log: &Log, story: Uuid, output: Output) -> anyhow::Result<()
 }
 
 async fn story_effects(log: &Log, story: Uuid) -> anyhow::Result<Vec<StoryEffect>> {
-    let rows = sqlx::query(
+    let rows = sql::query(
         "SELECT effect_key, kind, status, attempt, error_code, error FROM effects \
          WHERE stream_name IN (SELECT DISTINCT stream_name FROM events WHERE correlation_id = $1) \
          AND correlation_id = $1 ORDER BY planned_at, effect_key",

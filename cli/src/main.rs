@@ -11,6 +11,7 @@ mod dead_letters;
 mod demo;
 mod dry_run;
 mod events;
+mod migrate;
 mod output;
 mod progress;
 mod projections;
@@ -98,11 +99,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             projections::rebuild(&log, name.as_deref(), output).await?;
         }
         Command::Migrate => {
-            let log = open_log(&quiet(&global)?, Access::CreateAndMigrate).await?;
-            let path = log.database().path().display().to_string();
-            output.document(&serde_json::json!({ "database": path, "up_to_date": true }), || {
-                format!("{path} is up to date")
-            })?;
+            migrate::run(&quiet(&global)?, output).await?;
         }
         Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
         Command::Completions { shell } => {

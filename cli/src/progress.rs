@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use event_log::Log;
-use event_log::sqlx::{self, Row};
+use event_log::sql;
 use indicatif::{ProgressBar, ProgressStyle};
 use service::telemetry::Around;
 use tokio_util::sync::CancellationToken;
@@ -66,8 +66,8 @@ struct State {
 }
 
 async fn look(log: &Log) -> anyhow::Result<State> {
-    let rows = sqlx::query(
-        "SELECT status, count(*) AS files, coalesce(sum(bytes), 0) AS bytes FROM effects \
+    let rows = sql::query(
+        "SELECT status, count(*) AS files, CAST(coalesce(sum(bytes), 0) AS BIGINT) AS bytes FROM effects \
          WHERE kind = 'file.copy' GROUP BY status",
     )
     .fetch_all(log.database().readers())

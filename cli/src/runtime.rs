@@ -9,9 +9,9 @@ use accounts::Accounts;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
 use consumers::transfer::settings::Transfers;
-use event_log::{Access, Database, Log, RoleLock};
+use event_log::{Access, Database, Log, RoleLock, process_name};
 use service::clock::{SystemClock, as_function};
-use service::config::{Config, ConfigError, LoadOptions};
+use service::config::{Config, ConfigError, DatabaseUrl, LoadOptions};
 use service::shutdown::Service;
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,15 @@ pub fn load(global: &Global, for_transfer: bool) -> Result<Config, ConfigError> 
 /// # Errors
 /// As [`Database::open`].
 pub async fn open_log(config: &Config, access: Access) -> anyhow::Result<Log> {
-    let settings = event_log::Settings::new(&config.store.url, access);
+    open_log_at(config, &config.store.database, access).await
+}
+
+/// Opens the log at another address than the configuration's, with its other settings.
+///
+/// # Errors
+/// As [`Database::open`].
+pub async fn open_log_at(config: &Config, database: &DatabaseUrl, access: Access) -> anyhow::Result<Log> {
+    let settings = event_log::Settings::new(database.exposed(), access);
     let database = Database::open(&settings).await.context("opening store.url")?;
     Ok(Log::open(database, config.http.queue_limit, as_function(SystemClock::shared())).await?)
 }
@@ -68,9 +76,13 @@ impl Parts {
             tracing::warn!("the section [{section}] of the configuration is not used by this version");
         }
         let transfers = Transfers::of(&config)?;
-        let log = open_log(&config, Access::CreateAndMigrate).await?;
+        // Tables that belong to another role are brought up to date by `migrate`, as that role.
+        let access = if config.store.owner_url.is_some() { Access::Existing } else { Access::CreateAndMigrate };
+        let log = open_log(&config, access).await?;
         let lock = log.database().lock_roles()?;
-        log.write::<_, event_log::Error, _>(|unit| Box::pin(event_log::forsake_leases(unit))).await?;
+        if !log.database().is_shared() {
+            log.write::<_, event_log::Error, _>(|unit| Box::pin(event_log::forsake_leases(unit))).await?;
+        }
         let accounts = Accounts::open(&config, log.clone(), SystemClock::shared()).await.context("opening accounts")?;
         Ok(Parts { config: Arc::new(config), log, accounts, transfers, _lock: lock })
     }
@@ -111,7 +123,8 @@ impl Parts {
     /// What the consumers work with.
     #[must_use]
     pub fn consumers(&self) -> Arc<consumers::Context> {
-        consumers::Context::new(self.log.clone(), self.accounts.clone(), self.transfers.clone(), SETTLE_AFTER)
+        let timing = consumers::Timing { lease: self.config.service.effect_lease, ..consumers::Timing::default() };
+        consumers::Context::new(self.log.clone(), self.accounts.clone(), self.transfers.clone(), timing)
     }
 
     /// Spawns everything behind the gateway that both `serve` and `transfer` need.
@@ -119,16 +132,17 @@ impl Parts {
         let stop = service.shutdown().stop().clone();
         if roles.contains(&Role::Consumer) {
             let context = self.consumers();
+            let alone = !self.log.database().is_shared();
             let abort = before_the_end(service, &self.config);
             let stop = stop.clone();
             service.spawn("consumer", async move {
-                let ended = consumers::run(context, true, stop, abort.clone()).await;
+                let ended = consumers::run(context, alone, stop, abort.clone()).await;
                 abort.cancel();
                 ended
             });
         }
         if roles.contains(&Role::Projector) {
-            service.spawn("projector", projector::run(self.log.clone(), stop.clone()));
+            service.spawn("projector", projector::run(self.log.clone(), process_name(), stop.clone()));
         }
         let accounts = self.accounts.clone();
         service.spawn("consent", async move {
@@ -138,8 +152,6 @@ impl Parts {
     }
 }
 
-/// How long after a lost answer the provider is asked what became of the call: it may still be busy with it.
-const SETTLE_AFTER: std::time::Duration = std::time::Duration::from_secs(1);
 /// Effects are let go this long before the process is, so that they can still be parked.
 const TO_PARK: std::time::Duration = std::time::Duration::from_secs(2);
 

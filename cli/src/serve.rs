@@ -9,8 +9,8 @@ use service::shutdown::{Ended, Service, Shutdown};
 use crate::args::{self, Role};
 use crate::runtime::Parts;
 
-/// Every role there is.
-pub const ALL: [Role; 5] = [Role::Gateway, Role::Poller, Role::Registrar, Role::Projector, Role::Consumer];
+/// Every role that a process without `--role` has; the relay only where there is a broker.
+pub const ALL: [Role; 6] = [Role::Gateway, Role::Poller, Role::Registrar, Role::Relay, Role::Projector, Role::Consumer];
 
 /// Runs the command until a signal.
 ///

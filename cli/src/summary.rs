@@ -1,6 +1,6 @@
 //! Counting what happened, from the log alone.
 
-use event_log::sqlx::{self, Row, SqlitePool};
+use event_log::sql::{self, Pool};
 use event_log::{GlobalPosition, Log};
 use serde::Serialize;
 
@@ -88,7 +88,7 @@ pub struct Effects {
 pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> {
     let readers = log.database().readers();
     let rows =
-        sqlx::query("SELECT event_type, count(*) AS events FROM events WHERE global_position > $1 GROUP BY event_type")
+        sql::query("SELECT event_type, count(*) AS events FROM events WHERE global_position > $1 GROUP BY event_type")
             .bind(after.0)
             .fetch_all(readers)
             .await?;
@@ -111,39 +111,39 @@ pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> 
     )
     .await?;
     summary.transfers.completed = number(
-        "SELECT count(*) FROM (SELECT event_type, max(global_position) FROM events \
-         WHERE event_type IN ('transfer.completed', 'transfer.failed') AND global_position > $1 GROUP BY stream_name) \
-         WHERE event_type = 'transfer.completed'",
+        "SELECT count(*) FROM events WHERE event_type = 'transfer.completed' AND global_position IN \
+         (SELECT max(global_position) FROM events WHERE event_type IN ('transfer.completed', 'transfer.failed') \
+          AND global_position > $1 GROUP BY stream_name)",
     )
     .await?;
     summary.transfers.failed = number(
-        "SELECT count(*) FROM (SELECT event_type, max(global_position) FROM events \
-         WHERE event_type IN ('transfer.completed', 'transfer.failed') AND global_position > $1 GROUP BY stream_name) \
-         WHERE event_type = 'transfer.failed'",
+        "SELECT count(*) FROM events WHERE event_type = 'transfer.failed' AND global_position IN \
+         (SELECT max(global_position) FROM events WHERE event_type IN ('transfer.completed', 'transfer.failed') \
+          AND global_position > $1 GROUP BY stream_name)",
     )
     .await?;
     summary.files.copied = number(
         "SELECT count(*) FROM events WHERE event_type = 'transfer_file.completed' AND global_position > $1 \
-         AND coalesce(json_extract(data, '$.reused'), 0) = 0",
+         AND coalesce(CAST(data ->> 'reused' AS TEXT), 'false') IN ('false', '0')",
     )
     .await?;
     summary.files.bytes = number(
-        "SELECT coalesce(sum(json_extract(data, '$.bytes')), 0) FROM events WHERE event_type = 'transfer_file.completed' \
-         AND global_position > $1 AND coalesce(json_extract(data, '$.reused'), 0) = 0",
+        "SELECT CAST(coalesce(sum(CAST(data ->> 'bytes' AS BIGINT)), 0) AS BIGINT) FROM events WHERE event_type = 'transfer_file.completed' \
+         AND global_position > $1 AND coalesce(CAST(data ->> 'reused' AS TEXT), 'false') IN ('false', '0')",
     )
     .await?;
     summary.effects.done_after_all = number(
         "SELECT count(*) FROM events WHERE event_type = 'effect.settled' AND global_position > $1 \
-         AND json_extract(data, '$.done') = 0",
+         AND CAST(data ->> 'done' AS TEXT) IN ('false', '0')",
     )
     .await?;
     summary.polls.runs = number(
         "SELECT count(*) FROM events WHERE event_type = 'poll.completed' AND global_position > $1 \
-         AND json_extract(data, '$.last_page') = 1",
+         AND CAST(data ->> 'last_page' AS TEXT) IN ('true', '1')",
     )
     .await?;
     summary.polls.found_missed = number(
-        "SELECT coalesce(sum(json_extract(data, '$.found_missed')), 0) FROM events \
+        "SELECT CAST(coalesce(sum(CAST(data ->> 'found_missed' AS BIGINT)), 0) AS BIGINT) FROM events \
          WHERE event_type = 'poll.completed' AND global_position > $1",
     )
     .await?;
@@ -157,7 +157,7 @@ pub async fn since(log: &Log, after: GlobalPosition) -> anyhow::Result<Summary> 
     Ok(summary)
 }
 
-async fn count(readers: &SqlitePool, sql: &'static str, after: GlobalPosition) -> anyhow::Result<u64> {
-    let count: i64 = sqlx::query_scalar(sql).bind(after.0).fetch_one(readers).await?;
+async fn count(readers: &Pool, sql: &'static str, after: GlobalPosition) -> anyhow::Result<u64> {
+    let count: i64 = sql::query_scalar(sql).bind(after.0).fetch_one(readers).await?;
     Ok(count.cast_unsigned())
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
+use event_log::sql::{self, Builder};
 use serde_json::Value;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row, SqlitePool};
 use tokio::runtime::Runtime;
 
 /// Changes a database that no process works on.
@@ -15,7 +14,7 @@ pub fn change(path: &Path, sql: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
     let changed = runtime.block_on(async {
         let mut connection = SqliteConnectOptions::new().filename(path).connect().await?;
-        sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await?;
+        sql::query_composed(sql.to_owned()).execute(&mut connection).await?;
         connection.close().await
     });
     changed.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -50,7 +49,7 @@ impl Log {
     /// When the query fails.
     #[must_use]
     pub fn count(&self, sql: &str) -> u64 {
-        let query = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.to_owned()));
+        let query = sql::query_scalar::<_, i64>(AssertSqlSafe(sql.to_owned()));
         let count = self.runtime.block_on(query.fetch_one(&self.pool));
         count.unwrap_or_else(|error| panic!("{sql}: {error}")).cast_unsigned()
     }
@@ -61,7 +60,7 @@ impl Log {
     /// When the query fails.
     #[must_use]
     pub fn texts(&self, sql: &str) -> Vec<String> {
-        let rows = self.runtime.block_on(sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&self.pool));
+        let rows = self.runtime.block_on(sql::query_composed(sql.to_owned()).fetch_all(&self.pool));
         let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error}"));
         rows.iter().map(|row| row.try_get(0).unwrap_or_else(|error| panic!("{sql}: {error}"))).collect()
     }

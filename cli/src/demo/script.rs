@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use event_log::sqlx;
+use event_log::sql;
 use gateway::intake::settings::Settings;
 use gateway::registrar::registrations;
 use serde_json::{Map, Value, json};
@@ -199,8 +199,8 @@ async fn channel_is_active(parts: &Parts) -> anyhow::Result<bool> {
 }
 
 async fn polls(parts: &Parts) -> anyhow::Result<i64> {
-    Ok(sqlx::query_scalar(
-        "SELECT count(*) FROM events WHERE event_type = 'poll.completed' AND json_extract(data, '$.last_page') = 1",
+    Ok(sql::query_scalar(
+        "SELECT count(*) FROM events WHERE event_type = 'poll.completed' AND CAST(data ->> 'last_page' AS TEXT) IN ('true', '1')",
     )
     .fetch_one(parts.log.database().readers())
     .await?)

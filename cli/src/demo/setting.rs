@@ -8,17 +8,41 @@ use service::config::{Config, LoadOptions};
 use simulator::Simulator;
 use simulator::seed::constants as demo;
 
+/// Where the demo keeps and carries its events, where that is not a file.
+#[derive(Debug, Default)]
+pub struct Places {
+    /// Address of a database of the demo's own.
+    pub store: Option<String>,
+    /// Brokers.
+    pub kafka: Option<String>,
+}
+
+/// A text as TOML writes it.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
 /// Writes `gateledger.toml` into the folder and reads it as `serve` would.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn config(folder: &Path, simulator: &Simulator) -> anyhow::Result<Config> {
+pub fn config(folder: &Path, simulator: &Simulator, places: &Places) -> anyhow::Result<Config> {
     let listen =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).context("finding a port")?;
     let mut text = format!(
         "[http]\nlisten = \"{listen}\"\npublic_url = \"http://{listen}\"\n\
          [log]\nlevel = \"error\"\n[service]\nshutdown_grace_seconds = 5\n"
     );
+    if let Some(url) = &places.store {
+        text.push_str(&format!("[store]\nurl = {}\n[vault]\nkey_file = \"gateledger.key\"\n", quoted(url)));
+    }
+    if let Some(brokers) = &places.kafka {
+        let topic = format!("gateledger.demo.{}", uuid::Uuid::now_v7().simple());
+        text.push_str(&format!(
+            "[kafka]\nbrokers = {}\ntopic = \"{topic}\"\ngroup_prefix = \"{topic}\"\n",
+            quoted(brokers)
+        ));
+    }
     let accounts = [
         (demo::ORG_A, demo::ORG_A_CLIENT_ID, demo::ORG_A_CLIENT_SECRET, demo::ORG_A_REFRESH_TOKEN),
         (demo::ORG_B, demo::ORG_B_CLIENT_ID, demo::ORG_B_CLIENT_SECRET, demo::ORG_B_REFRESH_TOKEN),
