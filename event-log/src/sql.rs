@@ -17,10 +17,10 @@ mod rows;
 mod value;
 
 pub use builder::{Builder, Separated, Tuple};
-pub use column::{Column, Row};
+pub use column::{Column, FromText, Row};
 pub(crate) use connection::Driver;
 pub use connection::{Connection, Dialect, Pool, Target};
-pub use query::{Query, Scalar, query, query_composed, query_scalar, query_scalar_composed, run};
+pub use query::{Query, Scalar, query, query_composed, query_scalar, query_scalar_composed, query_shared, run};
 pub use rows::{rows, rows_text};
 pub(crate) use value::{PgJson, postgres_text, sqlite_time};
 pub use value::{Bind, Json, Kind, Value, json, list, uuids};

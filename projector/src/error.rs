@@ -18,6 +18,12 @@ pub enum Error {
         /// The projection.
         name: &'static str,
     },
+    /// Somebody has been reading the table for long, so it cannot be replaced. Try again when that has ended.
+    #[error("table {table} is being read in a transaction that does not end; end it and try again")]
+    InUse {
+        /// The table.
+        table: String,
+    },
     /// Somebody else moved the checkpoint since the rows were read: read them again and fold again.
     #[error("the checkpoint of projection {name} was moved by somebody else")]
     Moved {
@@ -38,14 +44,14 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Log(source) => source.is_retryable(),
-            Error::Moved { .. } | Error::RebuildRunning { .. } => true,
+            Error::Moved { .. } | Error::RebuildRunning { .. } | Error::InUse { .. } => true,
             _ => false,
         }
     }
 }
 
-impl From<sqlx::Error> for Error {
-    fn from(source: sqlx::Error) -> Self {
+impl From<event_log::sqlx::Error> for Error {
+    fn from(source: event_log::sqlx::Error) -> Self {
         Error::Log(source.into())
     }
 }

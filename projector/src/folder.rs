@@ -8,8 +8,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use event_log::sql::{Connection, Dialect, Pool};
 use event_log::{GlobalPosition, ScannedEvent, Stretch};
-use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::Error;
 use crate::cache::Cache;
@@ -40,7 +40,7 @@ pub(crate) trait Fold: Send + 'static {
     ///
     /// # Errors
     /// Database failures.
-    async fn fold(&mut self, readers: &SqlitePool) -> Result<(), Error>;
+    async fn fold(&mut self, readers: &Pool) -> Result<(), Error>;
 
     /// Whether so much is folded that it should be written.
     fn is_full(&self) -> bool;
@@ -63,7 +63,7 @@ pub(crate) trait Rows: Send + Sync {
     ///
     /// # Errors
     /// Database failures.
-    async fn write(&self, connection: &mut SqliteConnection, range: Range<usize>) -> Result<(), Error>;
+    async fn write(&self, connection: &mut Connection, range: Range<usize>) -> Result<(), Error>;
 }
 
 /// Folds `P` into a table.
@@ -80,9 +80,9 @@ pub(crate) struct Folder<P: Projection> {
 
 impl<P: Projection> Folder<P> {
     /// A folder into the table named `table`, which has the shape of `P`'s rows.
-    pub(crate) fn new(table: &str) -> Self {
+    pub(crate) fn new(dialect: Dialect, table: &str) -> Self {
         Folder {
-            table: Table::new::<P::Row>(table),
+            table: Table::new::<P::Row>(dialect, table),
             cache: Cache::new(),
             changes: Vec::new(),
             change_bytes: Vec::new(),
@@ -92,11 +92,11 @@ impl<P: Projection> Folder<P> {
     }
 
     /// A folder into an empty table that nobody else writes to.
-    pub(crate) fn into_empty(table: &str) -> Self {
-        Folder { written: Some(KeyFilter::new()), ..Folder::new(table) }
+    pub(crate) fn into_empty(dialect: Dialect, table: &str) -> Self {
+        Folder { written: Some(KeyFilter::new()), ..Folder::new(dialect, table) }
     }
 
-    async fn look_up(&mut self, readers: &SqlitePool) -> Result<(), Error> {
+    async fn look_up(&mut self, readers: &Pool) -> Result<(), Error> {
         let touched = self.changes.iter().map(|(key, _)| key);
         let unknown: HashSet<_> = touched.filter(|key| self.must_be_looked_up(key)).cloned().collect();
         if unknown.is_empty() {
@@ -128,7 +128,7 @@ impl<P: Projection> Fold for Folder<P> {
         Ok(())
     }
 
-    async fn fold(&mut self, readers: &SqlitePool) -> Result<(), Error> {
+    async fn fold(&mut self, readers: &Pool) -> Result<(), Error> {
         self.look_up(readers).await?;
         for ((key, change), bytes) in self.changes.drain(..).zip(self.change_bytes.drain(..)) {
             let rows = self.cache.dirty();
@@ -172,7 +172,7 @@ impl<R: Row> Rows for Folded<R> {
         self.rows.len()
     }
 
-    async fn write(&self, connection: &mut SqliteConnection, range: Range<usize>) -> Result<(), Error> {
+    async fn write(&self, connection: &mut Connection, range: Range<usize>) -> Result<(), Error> {
         self.table.write(connection, &self.rows[range]).await
     }
 }

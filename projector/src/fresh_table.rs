@@ -1,16 +1,20 @@
 //! The table a rebuild fills: made beside the live one, written at a pace that lets appends through, switched in.
 
+mod postgres;
+mod sqlite;
+
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use event_log::sql::{self, Dialect};
+use event_log::sqlx;
 use event_log::{GlobalPosition, Log, UnitOfWork, release_lease, take_lease};
-use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::Error;
 use crate::folder::Rows;
 use crate::registry::Entry;
+use crate::{Error, lock_wait};
 
 /// How long a rebuild's claim lasts without a sign of life.
 const LEASE: Duration = Duration::from_secs(60);
@@ -18,6 +22,11 @@ const LEASE: Duration = Duration::from_secs(60);
 const UNIT_TIME: Duration = Duration::from_millis(25);
 /// Rows in one unit of work, at least and at most.
 const UNIT_ROWS: Range<usize> = 128..16_384;
+/// Pause before what others hinder is tried again, at first and at most.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// How long a rebuild waits for somebody who reads without an end.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// A claim on rebuilding one projection, and the table it fills.
 pub(crate) struct FreshTable {
@@ -53,20 +62,23 @@ impl FreshTable {
     /// Makes the table, in the shape of the live one; removes what an earlier rebuild left.
     ///
     /// # Errors
-    /// Failures of the log.
+    /// [`Error::InUse`] where somebody reads for minutes what an earlier one left, failures of the log.
     pub(crate) async fn create(&mut self) -> Result<(), Error> {
-        self.remove(self.name.clone()).await?;
-        self.remove(self.replaced()).await?;
+        for left in [self.name.clone(), self.replaced()] {
+            let mut patience = Patience::new();
+            while let Err(error) = self.remove(&left).await {
+                self.wait(&mut patience, error).await?;
+            }
+        }
         let (live, fresh) = (self.entry.table, self.name.clone());
         self.unit(move |unit| {
             Box::pin(async move {
-                let definition: String =
-                    sqlx::query_scalar("SELECT sql FROM sqlite_schema WHERE type = 'table' AND name = $1")
-                        .bind(live)
-                        .fetch_one(unit.connection())
-                        .await?;
-                let columns = definition.find('(').map_or("", |at| &definition[at..]);
-                execute(unit, format!("CREATE TABLE {fresh} {columns}")).await
+                let connection = unit.connection();
+                match connection.dialect() {
+                    Dialect::Sqlite => sqlite::create(connection, live, &fresh).await?,
+                    Dialect::Postgres => postgres::create(connection, live, &fresh).await?,
+                }
+                Ok(())
             })
         })
         .await
@@ -98,25 +110,38 @@ impl FreshTable {
     /// Makes the table the live one, unless that one is ahead; says whether it did.
     ///
     /// # Errors
-    /// Failures of the log.
+    /// [`Error::InUse`] where somebody has been reading the live table for longer than appends may wait, failures of the log.
     pub(crate) async fn switch(&mut self, position: GlobalPosition) -> Result<bool, Error> {
         let (entry, fresh, replaced) = (self.entry, self.name.clone(), self.replaced());
-        let switched = self
-            .unit(move |unit| {
-                Box::pin(async move {
-                    let behind = unit.checkpoint(&entry.checkpoint()).await? > position;
-                    if behind && has_more(unit, position).await? {
-                        return Ok(false);
-                    }
-                    let live = entry.table;
-                    execute(unit, format!("ALTER TABLE {live} RENAME TO {replaced}")).await?;
-                    execute(unit, format!("ALTER TABLE {fresh} RENAME TO {live}")).await?;
-                    unit.save_checkpoint(&entry.checkpoint(), position).await?;
-                    Ok(true)
-                })
+        self.unit(move |unit| {
+            Box::pin(async move {
+                let ahead = unit.checkpoint(&entry.checkpoint()).await? > position;
+                if ahead && has_more(unit, position).await? {
+                    return Ok(false);
+                }
+                let connection = unit.connection();
+                match connection.dialect() {
+                    Dialect::Sqlite => sqlite::switch(connection, entry.table, &fresh, &replaced).await,
+                    Dialect::Postgres => postgres::switch(connection, entry.table, &fresh, &replaced).await,
+                }
+                .map_err(|source| failed_on(entry.table, source))?;
+                unit.save_checkpoint(&entry.checkpoint(), position).await?;
+                Ok(true)
             })
-            .await?;
-        Ok(switched)
+        })
+        .await
+    }
+
+    /// Waits a little before something is tried again that failed with `error`.
+    ///
+    /// # Errors
+    /// The same error where trying again does not help, or was in vain for minutes.
+    pub(crate) async fn wait(&mut self, patience: &mut Patience, error: Error) -> Result<(), Error> {
+        let Error::InUse { table } = &error else { return Err(error) };
+        let Some(pause) = patience.pause() else { return Err(error) };
+        tracing::warn!(projection.name = self.entry.name, "the rebuild waits until nobody reads {table} any more");
+        tokio::time::sleep(pause).await;
+        self.renew().await
     }
 
     /// Removes what is left beside the live table and gives the claim back.
@@ -124,8 +149,12 @@ impl FreshTable {
     /// # Errors
     /// Failures of the log; the claim then runs out by itself.
     pub(crate) async fn release(&mut self) -> Result<(), Error> {
-        self.remove(self.name.clone()).await?;
-        self.remove(self.replaced()).await?;
+        for left in [self.name.clone(), self.replaced()] {
+            match self.remove(&left).await {
+                Err(Error::InUse { table }) => tracing::info!("{table} is being read; the next rebuild removes it"),
+                removed => removed?,
+            }
+        }
         let (lease, holder) = (self.lease(), self.holder.clone());
         self.log
             .write(move |unit| Box::pin(async move { release_lease(unit, &lease, &holder).await }))
@@ -142,34 +171,29 @@ impl FreshTable {
         format!("rebuild:{}", self.entry.name)
     }
 
-    /// Empties a table in units of bounded time before it goes: dropping a large one at once would hold appends up.
-    async fn remove(&mut self, table: String) -> Result<(), Error> {
-        let exists: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = $1)")
-                .bind(&table)
-                .fetch_one(self.log.database().readers())
-                .await?;
-        if !exists {
-            return Ok(());
-        }
-        let keys = key_columns(&self.log, &table).await?.join(", ");
-        let delete = format!("DELETE FROM {table} WHERE ({keys}) IN (SELECT {keys} FROM {table} LIMIT $1)");
-        loop {
-            let (delete, limit) = (delete.clone(), self.unit_rows);
-            let deleted = self
-                .paced(move |unit| {
-                    Box::pin(async move {
-                        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-                        let query = sqlx::query(AssertSqlSafe(delete)).bind(limit);
-                        Ok(query.execute(unit.connection()).await?.rows_affected())
-                    })
+    /// Removes a table in units of bounded time, if there is one.
+    async fn remove(&mut self, table: &str) -> Result<(), Error> {
+        let readers = self.log.database().readers();
+        let exists = match readers.dialect() {
+            Dialect::Sqlite => sqlite::exists(readers, table).await?,
+            Dialect::Postgres => postgres::exists(readers, table).await?,
+        };
+        let mut gone = !exists;
+        while !gone {
+            let (table, rows) = (table.to_owned(), self.unit_rows);
+            let removing = self.paced(move |unit| {
+                Box::pin(async move {
+                    let connection = unit.connection();
+                    match connection.dialect() {
+                        Dialect::Sqlite => sqlite::remove_some(connection, &table, rows).await,
+                        Dialect::Postgres => postgres::remove_some(connection, &table, rows).await,
+                    }
+                    .map_err(|source| failed_on(&table, source))
                 })
-                .await?;
-            if deleted == 0 {
-                break;
-            }
+            });
+            gone = removing.await?;
         }
-        self.unit(move |unit| Box::pin(async move { execute(unit, format!("DROP TABLE {table}")).await })).await
+        Ok(())
     }
 
     /// A unit of work whose duration decides how many rows the next one may have.
@@ -216,23 +240,34 @@ impl FreshTable {
 
 type Running<'a, T> = std::pin::Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
-async fn key_columns(log: &Log, table: &str) -> Result<Vec<String>, Error> {
-    let columns = sqlx::query_scalar("SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk")
-        .bind(table)
-        .fetch_all(log.database().readers())
-        .await?;
-    Ok(columns)
+/// How long and how often a rebuild tries what others hinder by reading.
+pub(crate) struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    pub(crate) fn new() -> Self {
+        Patience { until: Instant::now() + LONGEST_WAIT, pause: FIRST_PAUSE }
+    }
+
+    /// The time to the next try; each is twice as long, so that appends are held up ever more seldom.
+    fn pause(&mut self) -> Option<Duration> {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        (Instant::now() < self.until).then_some(pause)
+    }
+}
+
+/// A failure of a statement that changes a table as such.
+fn failed_on(table: &str, source: sqlx::Error) -> Error {
+    if lock_wait::ran_out(&source) { Error::InUse { table: table.to_owned() } } else { source.into() }
 }
 
 async fn has_more(unit: &mut UnitOfWork<'_>, position: GlobalPosition) -> Result<bool, Error> {
-    let more = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM events WHERE global_position > $1)")
+    let more = sql::query_scalar("SELECT EXISTS (SELECT 1 FROM events WHERE global_position > $1)")
         .bind(position.0)
         .fetch_one(unit.connection())
         .await?;
     Ok(more)
-}
-
-async fn execute(unit: &mut UnitOfWork<'_>, statement: String) -> Result<(), Error> {
-    sqlx::raw_sql(AssertSqlSafe(statement)).execute(unit.connection()).await?;
-    Ok(())
 }

@@ -15,6 +15,7 @@ mod folder;
 mod fresh_table;
 mod key_filter;
 mod live;
+mod lock_wait;
 mod polls;
 mod projection;
 mod query;
@@ -39,7 +40,7 @@ pub use query::{
     transfers,
 };
 pub use rebuild::{Progress, Report, rebuild};
-pub use records::Record;
+pub use records::{Fields, Record};
 pub use registrations::{Registration, RegistrationState};
 pub use status::{ProjectionStatus, list};
 pub use transfer_files::{FileState, FileVerification, TransferFile};

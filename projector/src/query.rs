@@ -1,9 +1,9 @@
 //! Reading the read models: what commands and pages show.
 
+use event_log::sql::{self, Pool, Query};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, Row as _, SqlitePool};
 
-use crate::row::{Row, Statement};
+use crate::row::Row;
 use crate::totals::Counter;
 use crate::{Account, Error, Poll, Record, Registration, Transfer, TransferFile, TransferState};
 
@@ -57,9 +57,10 @@ pub struct Summary {
 ///
 /// # Errors
 /// Database failures.
-pub async fn summary(readers: &SqlitePool, organization: Option<&str>) -> Result<Summary, Error> {
-    let rows = sqlx::query(
-        "SELECT counter, sum(value) AS value FROM rm_totals WHERE $1 IS NULL OR organization = $1 GROUP BY counter",
+pub async fn summary(readers: &Pool, organization: Option<&str>) -> Result<Summary, Error> {
+    let rows = sql::query(
+        "SELECT counter, CAST(sum(value) AS bigint) AS value FROM rm_totals \
+         WHERE $1 IS NULL OR organization = $1 GROUP BY counter",
     )
     .bind(organization)
     .fetch_all(readers)
@@ -110,7 +111,7 @@ pub struct TransferFilter {
 ///
 /// # Errors
 /// Database failures.
-pub async fn transfers(readers: &SqlitePool, filter: &TransferFilter, limit: u32) -> Result<Vec<Transfer>, Error> {
+pub async fn transfers(readers: &Pool, filter: &TransferFilter, limit: u32) -> Result<Vec<Transfer>, Error> {
     let rest = "WHERE ($1 IS NULL OR transfer = $1) AND ($2 IS NULL OR record_id = $2) \
                 AND ($3 IS NULL OR state = $3) ORDER BY requested_at DESC, position DESC LIMIT $4";
     select(readers, rest, |statement| {
@@ -134,7 +135,7 @@ pub struct TransferDetail {
 /// # Errors
 /// Database failures.
 pub async fn transfer(
-    readers: &SqlitePool,
+    readers: &Pool,
     transfer: &str,
     record_id: &str,
     run: Option<i64>,
@@ -163,7 +164,7 @@ pub struct RecordFilter {
 ///
 /// # Errors
 /// Database failures.
-pub async fn records(readers: &SqlitePool, filter: &RecordFilter, limit: u32) -> Result<Vec<Record>, Error> {
+pub async fn records(readers: &Pool, filter: &RecordFilter, limit: u32) -> Result<Vec<Record>, Error> {
     let rest = "WHERE ($1 IS NULL OR account = $1) AND ($2 IS NULL OR module = $2) \
                 AND ($3 IS NULL OR record_id = $3) ORDER BY position DESC LIMIT $4";
     select(readers, rest, |statement| {
@@ -180,7 +181,7 @@ pub async fn records(readers: &SqlitePool, filter: &RecordFilter, limit: u32) ->
 ///
 /// # Errors
 /// Database failures.
-pub async fn accounts(readers: &SqlitePool) -> Result<Vec<Account>, Error> {
+pub async fn accounts(readers: &Pool) -> Result<Vec<Account>, Error> {
     select(readers, "ORDER BY account", |statement| statement).await
 }
 
@@ -188,7 +189,7 @@ pub async fn accounts(readers: &SqlitePool) -> Result<Vec<Account>, Error> {
 ///
 /// # Errors
 /// Database failures.
-pub async fn polls(readers: &SqlitePool) -> Result<Vec<Poll>, Error> {
+pub async fn polls(readers: &Pool) -> Result<Vec<Poll>, Error> {
     select(readers, "ORDER BY poll", |statement| statement).await
 }
 
@@ -196,17 +197,17 @@ pub async fn polls(readers: &SqlitePool) -> Result<Vec<Poll>, Error> {
 ///
 /// # Errors
 /// Database failures.
-pub async fn registrations(readers: &SqlitePool) -> Result<Vec<Registration>, Error> {
+pub async fn registrations(readers: &Pool) -> Result<Vec<Registration>, Error> {
     select(readers, "ORDER BY changed_at DESC, registration_id", |statement| statement).await
 }
 
 /// Rows of a read model; `rest` follows the table's name, `bind` binds what it takes.
 async fn select<'q, R: Row>(
-    readers: &SqlitePool,
+    readers: &Pool,
     rest: &'static str,
-    bind: impl FnOnce(Statement<'q>) -> Statement<'q>,
+    bind: impl FnOnce(Query<'q>) -> Query<'q>,
 ) -> Result<Vec<R>, Error> {
     let statement = format!("SELECT {} FROM {} {rest}", R::COLUMNS.join(", "), R::TABLE);
-    let rows = bind(sqlx::query(AssertSqlSafe(statement))).fetch_all(readers).await?;
+    let rows = bind(sql::query_composed(statement)).fetch_all(readers).await?;
     Ok(rows.iter().map(R::read).collect::<Result<_, _>>()?)
 }

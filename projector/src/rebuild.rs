@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
 use crate::folder::{Follower, Rows, read};
-use crate::fresh_table::FreshTable;
+use crate::fresh_table::{FreshTable, Patience};
 use crate::registry::Entry;
 use crate::status::count_rows;
 use crate::window::Window;
@@ -51,7 +51,8 @@ pub struct Progress {
 /// process. `on_progress` is called after each stretch.
 ///
 /// # Errors
-/// [`Error::UnknownProjection`], [`Error::RebuildRunning`], and failures of the log. The live table is then untouched.
+/// [`Error::UnknownProjection`], [`Error::RebuildRunning`], [`Error::InUse`] where somebody read the live table for ten
+/// minutes without an end, and failures of the log. The live table is then untouched.
 ///
 /// # Cancellation
 /// Dropping the future leaves a table beside the live one, which the next rebuild removes; that one can start when the
@@ -77,11 +78,14 @@ async fn fill_and_switch(
 ) -> Result<GlobalPosition, Error> {
     fresh.create().await?;
     let mut filling = Filling::new(log, entry, fresh.name());
+    let mut patience = Patience::new();
     loop {
         let position = filling.catch_up(fresh, on_progress).await?;
-        // The live table may be further by now: then there is a little more to fold before readers may switch.
-        if fresh.switch(position).await? {
-            return Ok(position);
+        match fresh.switch(position).await {
+            Ok(true) => return Ok(position),
+            // The live table is further by now: there is a little more to fold before readers may switch.
+            Ok(false) => {}
+            Err(error) => fresh.wait(&mut patience, error).await?,
         }
     }
 }
@@ -116,7 +120,7 @@ struct Filling<'l> {
 impl<'l> Filling<'l> {
     fn new(log: &'l Log, entry: Entry, table: &str) -> Self {
         let types = entry.event_types.iter().copied().cloned().collect();
-        let follower = vec![Follower::new(entry.folder_into_empty(table), GlobalPosition(0))];
+        let follower = vec![Follower::new(entry.folder_into_empty(log.database().dialect(), table), GlobalPosition(0))];
         Filling { log, types, follower, window: Window::up_to(WINDOW) }
     }
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use catalogue::crm::{self, Deleted, Updated};
 use chrono::{DateTime, Utc};
+use event_log::sql;
+use event_log::sqlx;
 use event_log::{Error, EventType, ScannedEvent};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -26,9 +28,8 @@ row! {
     columns {
         /// The CRM's clock; an older state never replaces a newer one.
         modified_time: Option<DateTime<Utc>>,
-        /// The fields we asked for, as JSON text.
-        #[serde(serialize_with = "crate::records::raw_json")]
-        fields: String,
+        /// The fields we asked for.
+        fields: Fields,
         /// Whether the CRM no longer has it.
         deleted: bool,
         /// Facts about the record, older ones included.
@@ -39,6 +40,54 @@ row! {
         updated_at: DateTime<Utc>,
         /// Where the state's event stands.
         position: i64,
+    }
+}
+
+/// An object as JSON text. PostgreSQL gives it back in an order and spelling of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fields(String);
+
+impl Fields {
+    /// The JSON text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn merged_with(&self, set: Map<String, Value>) -> Self {
+        // What we stored ourselves parses.
+        let mut all: Map<String, Value> = serde_json::from_str(&self.0).unwrap_or_default();
+        all.extend(set);
+        Fields(Value::Object(all).to_string())
+    }
+}
+
+impl Default for Fields {
+    fn default() -> Self {
+        Fields("{}".to_owned())
+    }
+}
+
+impl serde::Serialize for Fields {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_str::<&RawValue>(&self.0) {
+            Ok(raw) => serde::Serialize::serialize(raw, serializer),
+            Err(_) => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'q> sql::Bind<'q> for &'q Fields {
+    const KIND: sql::Kind = sql::Kind::Json;
+
+    fn value(self) -> sql::Value<'q> {
+        sql::json(self.as_str()).value()
+    }
+}
+
+impl sql::FromText for Fields {
+    fn from_text(text: String) -> Result<Self, sqlx::error::BoxDynError> {
+        Ok(Fields(text))
     }
 }
 
@@ -66,7 +115,7 @@ pub(crate) struct Change {
 }
 
 enum What {
-    Changed { fields: String },
+    Changed { fields: Fields },
     Updated { fields: Map<String, Value> },
     Deleted,
 }
@@ -80,7 +129,7 @@ impl Projection for Records {
     fn read(event: &ScannedEvent<'_>, changes: &mut Changes<Self>) -> Result<(), Error> {
         let (module, record_id, time, what) = if event.is(&crm::CHANGED) {
             let data: Changed<'_> = event.decode()?;
-            let what = What::Changed { fields: data.fields.get().to_owned() };
+            let what = What::Changed { fields: Fields(data.fields.get().to_owned()) };
             (data.module.into_owned(), data.record_id.into_owned(), data.modified_time, what)
         } else if event.is(&crm::UPDATED) {
             let data: Updated = event.decode()?;
@@ -122,11 +171,8 @@ impl Projection for Records {
                 row.fields = fields;
                 row.deleted = false;
             }
-            What::Updated { fields } => row.fields = merged(&row.fields, fields),
+            What::Updated { fields } => row.fields = row.fields.merged_with(fields),
             What::Deleted => row.deleted = true,
-        }
-        if row.fields.is_empty() {
-            row.fields = "{}".to_owned();
         }
         row.modified_time = change.time.or(row.modified_time);
         row.last_source = change.source;
@@ -144,20 +190,6 @@ fn is_older(time: Option<DateTime<Utc>>, row: &Record) -> bool {
     }
 }
 
-fn merged(fields: &str, set: Map<String, Value>) -> String {
-    // What we stored ourselves parses; the first event of a record may be our own update.
-    let mut all: Map<String, Value> = serde_json::from_str(fields).unwrap_or_default();
-    all.extend(set);
-    Value::Object(all).to_string()
-}
-
-fn raw_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    match serde_json::from_str::<&RawValue>(text) {
-        Ok(raw) => serde::Serialize::serialize(raw, serializer),
-        Err(_) => serializer.serialize_str(text),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +204,7 @@ mod tests {
     }
 
     fn changed(position: i64, time: Option<DateTime<Utc>>, fields: &str) -> Change {
-        change(position, time, What::Changed { fields: fields.to_owned() })
+        change(position, time, What::Changed { fields: Fields(fields.to_owned()) })
     }
 
     fn folded(changes: Vec<Change>) -> Record {
@@ -213,8 +245,8 @@ mod tests {
     #[test]
     fn states_without_a_time_follow_each_other_but_never_replace_a_dated_one() {
         let undated = folded(vec![changed(1, None, r#"{"a":1}"#), changed(2, None, r#"{"a":2}"#)]);
-        assert_eq!(undated.fields, r#"{"a":2}"#);
+        assert_eq!(undated.fields.as_str(), r#"{"a":2}"#);
         let dated = folded(vec![changed(1, at(10), r#"{"a":1}"#), changed(2, None, r#"{"a":2}"#)]);
-        assert_eq!(dated.fields, r#"{"a":1}"#);
+        assert_eq!(dated.fields.as_str(), r#"{"a":1}"#);
     }
 }

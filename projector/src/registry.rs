@@ -1,6 +1,7 @@
 //! All projections there are.
 
 use event_log::EventType;
+use event_log::sql::Dialect;
 
 use crate::accounts::Accounts;
 use crate::folder::{Fold, Folder};
@@ -23,8 +24,8 @@ pub(crate) struct Entry {
     pub(crate) table: &'static str,
     /// The events it folds; empty: all.
     pub(crate) event_types: &'static [&'static EventType],
-    folder: fn(&str) -> Box<dyn Fold>,
-    folder_into_empty: fn(&str) -> Box<dyn Fold>,
+    folder: fn(Dialect, &str) -> Box<dyn Fold>,
+    folder_into_empty: fn(Dialect, &str) -> Box<dyn Fold>,
 }
 
 /// Every projection, in the order in which they are shown.
@@ -43,8 +44,8 @@ const fn entry<P: Projection>() -> Entry {
         name: P::NAME,
         table: P::Row::TABLE,
         event_types: P::EVENT_TYPES,
-        folder: |table| Box::new(Folder::<P>::new(table)),
-        folder_into_empty: |table| Box::new(Folder::<P>::into_empty(table)),
+        folder: |dialect, table| Box::new(Folder::<P>::new(dialect, table)),
+        folder_into_empty: |dialect, table| Box::new(Folder::<P>::into_empty(dialect, table)),
     }
 }
 
@@ -60,13 +61,13 @@ impl Entry {
     }
 
     /// A folder into the table that is read.
-    pub(crate) fn folder(&self) -> Box<dyn Fold> {
-        (self.folder)(self.table)
+    pub(crate) fn folder(&self, dialect: Dialect) -> Box<dyn Fold> {
+        (self.folder)(dialect, self.table)
     }
 
     /// A folder into an empty table of the same shape that nobody else writes to.
-    pub(crate) fn folder_into_empty(&self, table: &str) -> Box<dyn Fold> {
-        (self.folder_into_empty)(table)
+    pub(crate) fn folder_into_empty(&self, dialect: Dialect, table: &str) -> Box<dyn Fold> {
+        (self.folder_into_empty)(dialect, table)
     }
 
     /// The name of its checkpoint.

@@ -1,19 +1,17 @@
 //! Rows of read models: one declaration per table gives the struct, its columns, and how both become each other.
 
-use sqlx::Sqlite;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-
-/// A statement that takes bound values.
-pub(crate) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+use event_log::sql::{self, Kind, Value};
+use event_log::sqlx;
 
 /// What finds one row.
 pub(crate) trait Key: Clone + std::fmt::Debug + Ord + std::hash::Hash + Send + Sync + 'static {
     /// Names of the key's columns, in order.
     const COLUMNS: &'static [&'static str];
+    /// Their types.
+    const KINDS: &'static [Kind];
 
-    /// Binds the key's columns, in order.
-    fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q>;
+    /// Adds the values of the key's columns, in order.
+    fn push_to<'q>(&'q self, values: &mut Vec<Value<'q>>);
 }
 
 /// One row of a read model.
@@ -24,15 +22,17 @@ pub(crate) trait Row: Clone + std::fmt::Debug + Send + Sync + Unpin + 'static {
     const TABLE: &'static str;
     /// All columns, those of the key first.
     const COLUMNS: &'static [&'static str];
+    /// Their types.
+    const KINDS: &'static [Kind];
 
     /// The row before its first event.
     fn blank(key: Self::Key) -> Self;
     /// What finds it.
     fn key(&self) -> Self::Key;
-    /// Binds all columns, in order.
-    fn bind<'q>(&'q self, statement: Statement<'q>) -> Statement<'q>;
+    /// Adds the values of all columns, in order.
+    fn push_to<'q>(&'q self, values: &mut Vec<Value<'q>>);
     /// Reads all columns, in order.
-    fn read(row: &SqliteRow) -> Result<Self, sqlx::Error>;
+    fn read(row: &sql::Row) -> Result<Self, sqlx::Error>;
 }
 
 /// Declares the row of a table with its key; the order of the fields is the order of the columns.
@@ -50,9 +50,11 @@ macro_rules! row {
 
         impl $crate::row::Key for $key {
             const COLUMNS: &'static [&'static str] = &[$(stringify!($key_field)),*];
+            const KINDS: &'static [event_log::sql::Kind] =
+                &[$(<&'static $key_type as event_log::sql::Bind<'static>>::KIND),*];
 
-            fn bind<'q>(&'q self, statement: $crate::row::Statement<'q>) -> $crate::row::Statement<'q> {
-                statement$(.bind(&self.$key_field))*
+            fn push_to<'q>(&'q self, values: &mut Vec<event_log::sql::Value<'q>>) {
+                $(values.push(event_log::sql::Bind::value(&self.$key_field));)*
             }
         }
 
@@ -68,6 +70,10 @@ macro_rules! row {
             type Key = $key;
             const TABLE: &'static str = $table;
             const COLUMNS: &'static [&'static str] = &[$(stringify!($key_field),)* $(stringify!($field)),*];
+            const KINDS: &'static [event_log::sql::Kind] = &[
+                $(<&'static $key_type as event_log::sql::Bind<'static>>::KIND,)*
+                $(<&'static $type as event_log::sql::Bind<'static>>::KIND),*
+            ];
 
             fn blank(key: $key) -> Self {
                 $row { $($key_field: key.$key_field,)* $($field: Default::default()),* }
@@ -77,12 +83,12 @@ macro_rules! row {
                 $key { $($key_field: self.$key_field.clone()),* }
             }
 
-            fn bind<'q>(&'q self, statement: $crate::row::Statement<'q>) -> $crate::row::Statement<'q> {
-                statement$(.bind(&self.$key_field))*$(.bind(&self.$field))*
+            fn push_to<'q>(&'q self, values: &mut Vec<event_log::sql::Value<'q>>) {
+                $(values.push(event_log::sql::Bind::value(&self.$key_field));)*
+                $(values.push(event_log::sql::Bind::value(&self.$field));)*
             }
 
-            fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Self, sqlx::Error> {
-                use sqlx::Row as _;
+            fn read(row: &event_log::sql::Row) -> Result<Self, event_log::sqlx::Error> {
                 let mut columns = 0..;
                 let mut next = || columns.next().unwrap_or(usize::MAX);
                 Ok($row { $($key_field: row.try_get(next())?,)* $($field: row.try_get(next())?),* })
@@ -124,29 +130,26 @@ macro_rules! word {
             }
         }
 
-        impl sqlx::Type<sqlx::Sqlite> for $name {
-            fn type_info() -> sqlx::sqlite::SqliteTypeInfo {
-                <str as sqlx::Type<sqlx::Sqlite>>::type_info()
+        impl<'q> event_log::sql::Bind<'q> for $name {
+            const KIND: event_log::sql::Kind = event_log::sql::Kind::Text;
+
+            fn value(self) -> event_log::sql::Value<'q> {
+                event_log::sql::Value::Text(self.as_str().into())
             }
         }
 
-        impl<'q> sqlx::Encode<'q, sqlx::Sqlite> for $name {
-            fn encode_by_ref(
-                &self,
-                buffer: &mut <sqlx::Sqlite as sqlx::Database>::ArgumentBuffer,
-            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
-                <&'static str as sqlx::Encode<'q, sqlx::Sqlite>>::encode(self.as_str(), buffer)
+        impl<'q> event_log::sql::Bind<'q> for &$name {
+            const KIND: event_log::sql::Kind = event_log::sql::Kind::Text;
+
+            fn value(self) -> event_log::sql::Value<'q> {
+                event_log::sql::Bind::value(*self)
             }
         }
 
-        impl<'r> sqlx::Decode<'r, sqlx::Sqlite> for $name {
-            fn decode(value: sqlx::sqlite::SqliteValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
-                let text = <&'r str as sqlx::Decode<'r, sqlx::Sqlite>>::decode(value)?;
-                $name::ALL
-                    .iter()
-                    .copied()
-                    .find(|one| one.as_str() == text)
-                    .ok_or_else(|| format!("{text:?} is no {}", stringify!($name)).into())
+        impl event_log::sql::FromText for $name {
+            fn from_text(text: String) -> Result<Self, event_log::sqlx::error::BoxDynError> {
+                let known = $name::ALL.iter().copied().find(|one| one.as_str() == text);
+                known.ok_or_else(|| format!("{text:?} is no {}", stringify!($name)).into())
             }
         }
     };

@@ -1,8 +1,8 @@
 //! Where each projection stands.
 
+use event_log::sql::{self, Pool};
 use event_log::{GlobalPosition, Log};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, SqlitePool};
 
 use crate::{Error, registry};
 
@@ -48,8 +48,7 @@ pub async fn list(log: &Log) -> Result<Vec<ProjectionStatus>, Error> {
 }
 
 /// Rows of a table.
-pub(crate) async fn count_rows(readers: &SqlitePool, table: &'static str) -> Result<u64, Error> {
-    let rows: i64 =
-        sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(readers).await?;
+pub(crate) async fn count_rows(readers: &Pool, table: &'static str) -> Result<u64, Error> {
+    let rows: i64 = sql::query_scalar_composed(format!("SELECT count(*) FROM {table}")).fetch_one(readers).await?;
     Ok(rows.unsigned_abs())
 }

@@ -2,62 +2,74 @@
 
 use std::sync::Arc;
 
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use event_log::sql::{self, Connection, Dialect, Query, Value};
 
 use crate::Error;
 use crate::row::{Key, Row};
 
-/// Rows per statement, largest first; few sizes, so that all of them stay prepared.
-const SIZES: [usize; 3] = [128, 16, 1];
-
 /// A table with the shape of `R`: the live one or the one a rebuild fills.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    lookups: [Arc<str>; SIZES.len()],
-    upserts: [Arc<str>; SIZES.len()],
+    lookups: Arc<[Statement]>,
+    upserts: Arc<[Statement]>,
+}
+
+/// A statement for some number of rows at most.
+#[derive(Debug)]
+struct Statement {
+    rows: usize,
+    text: Arc<str>,
+    /// SQLite has a parameter for each value, so the number is exact there.
+    is_exact: bool,
+}
+
+/// Rows per statement, largest first; few sizes, so that all of them stay prepared.
+fn sizes(dialect: Dialect) -> &'static [usize] {
+    match dialect {
+        Dialect::Sqlite => &[128, 16, 1],
+        Dialect::Postgres => &[1024],
+    }
 }
 
 impl Table {
     /// The statements for a table named `name` with the columns of `R`.
-    pub(crate) fn new<R: Row>(name: &str) -> Self {
-        Table {
-            lookups: SIZES.map(|rows| lookup::<R>(name, rows).into()),
-            upserts: SIZES.map(|rows| upsert::<R>(name, rows).into()),
-        }
+    pub(crate) fn new<R: Row>(dialect: Dialect, name: &str) -> Self {
+        let statements = |text: fn(Dialect, &str, usize) -> String| {
+            let each = sizes(dialect).iter().map(|&rows| Statement {
+                rows,
+                text: text(dialect, name, rows).into(),
+                is_exact: dialect == Dialect::Sqlite,
+            });
+            each.collect()
+        };
+        Table { lookups: statements(lookup::<R>), upserts: statements(upsert::<R>) }
     }
 
     /// The rows that exist for `keys`, in no order.
-    pub(crate) async fn rows<R: Row>(
-        &self,
-        connection: &mut SqliteConnection,
-        mut keys: &[R::Key],
-    ) -> Result<Vec<R>, Error> {
+    pub(crate) async fn rows<R: Row>(&self, connection: &mut Connection, mut keys: &[R::Key]) -> Result<Vec<R>, Error> {
         let mut found = Vec::new();
-        for (size, statement) in SIZES.iter().zip(&self.lookups) {
-            while let Some((these, rest)) = keys.split_at_checked(*size) {
-                let query = sqlx::query(AssertSqlSafe(statement.clone()));
-                let query = these.iter().fold(query, |query, key| key.bind(query));
-                for row in query.fetch_all(&mut *connection).await? {
-                    found.push(R::read(&row)?);
-                }
-                keys = rest;
+        while let Some((statement, these)) = next(&self.lookups, &mut keys) {
+            let mut values = Vec::with_capacity(these.len() * R::Key::KINDS.len());
+            these.iter().for_each(|key| key.push_to(&mut values));
+            let query = statement.query(R::Key::KINDS, values);
+            for row in query.fetch_all(&mut *connection).await? {
+                found.push(R::read(&row)?);
             }
         }
         Ok(found)
     }
 
     /// Writes whole rows over what is there.
-    pub(crate) async fn write<R: Row>(&self, connection: &mut SqliteConnection, mut rows: &[R]) -> Result<(), Error> {
+    pub(crate) async fn write<R: Row>(&self, connection: &mut Connection, mut rows: &[R]) -> Result<(), Error> {
         let mut next = || {
-            let (size, statement) = SIZES.iter().zip(&self.upserts).find(|(size, _)| rows.len() >= **size)?;
-            let (these, rest) = rows.split_at(*size);
-            rows = rest;
-            let query = sqlx::query(AssertSqlSafe(statement.clone()));
-            Some(these.iter().fold(query, |query, row| row.bind(query)))
+            let (statement, these) = next(&self.upserts, &mut rows)?;
+            let mut values = Vec::with_capacity(these.len() * R::KINDS.len());
+            these.iter().for_each(|row| row.push_to(&mut values));
+            Some(statement.query(R::KINDS, values))
         };
         let mut bound = next();
         while let Some(query) = bound {
-            // The database works on a thread of its own: the next rows are bound meanwhile.
+            // The database works elsewhere: the next rows are bound meanwhile.
             let (written, following) = tokio::join!(biased; query.execute(&mut *connection), async { next() });
             written?;
             bound = following;
@@ -66,34 +78,50 @@ impl Table {
     }
 }
 
-fn lookup<R: Row>(table: &str, rows: usize) -> String {
+impl Statement {
+    fn query<'q>(&self, kinds: &'static [sql::Kind], values: Vec<Value<'q>>) -> Query<'q> {
+        sql::query_shared(self.text.clone()).bind(sql::rows(kinds, values))
+    }
+}
+
+/// Takes the next items that one statement can do.
+fn next<'s, 'i, T>(statements: &'s [Statement], items: &mut &'i [T]) -> Option<(&'s Statement, &'i [T])> {
+    let fits = |statement: &&Statement| match statement.is_exact {
+        true => items.len() >= statement.rows,
+        false => !items.is_empty(),
+    };
+    let statement = statements.iter().find(fits)?;
+    let (these, rest) = items.split_at(items.len().min(statement.rows));
+    *items = rest;
+    Some((statement, these))
+}
+
+fn lookup<R: Row>(dialect: Dialect, table: &str, rows: usize) -> String {
     let keys = R::Key::COLUMNS;
     let columns: Vec<String> = R::COLUMNS.iter().map(|column| format!("one.{column}")).collect();
     let same: Vec<String> = keys.iter().map(|key| format!("one.{key} = wanted.{key}")).collect();
-    // A cross join keeps SQLite on looking up each wanted key, whatever it believes about sizes.
-    format!(
-        "WITH wanted ({}) AS (VALUES {}) SELECT {} FROM wanted CROSS JOIN {table} AS one WHERE {}",
-        keys.join(", "),
-        placeholders(keys.len(), rows),
-        columns.join(", "),
-        same.join(" AND "),
-    )
+    let (columns, same) = (columns.join(", "), same.join(" AND "));
+    let wanted = format!("WITH wanted ({}) AS ({})", keys.join(", "), sql::rows_text(dialect, R::Key::KINDS, rows));
+    // Each wanted key is to be looked up, whatever the database believes about sizes: a cross join keeps SQLite on
+    // that, an offset PostgreSQL.
+    match dialect {
+        Dialect::Sqlite => format!("{wanted} SELECT {columns} FROM wanted CROSS JOIN {table} AS one WHERE {same}"),
+        Dialect::Postgres => format!(
+            "{wanted} SELECT found.* FROM wanted \
+             CROSS JOIN LATERAL (SELECT {columns} FROM {table} AS one WHERE {same} OFFSET 0) AS found"
+        ),
+    }
 }
 
-fn upsert<R: Row>(table: &str, rows: usize) -> String {
+fn upsert<R: Row>(dialect: Dialect, table: &str, rows: usize) -> String {
     let keys = R::Key::COLUMNS;
     let others = &R::COLUMNS[keys.len()..];
     let set: Vec<String> = others.iter().map(|column| format!("{column} = excluded.{column}")).collect();
     format!(
-        "INSERT INTO {table} ({}) VALUES {} ON CONFLICT ({}) DO UPDATE SET {}",
+        "INSERT INTO {table} ({}) {} ON CONFLICT ({}) DO UPDATE SET {}",
         R::COLUMNS.join(", "),
-        placeholders(R::COLUMNS.len(), rows),
+        sql::rows_text(dialect, R::KINDS, rows),
         keys.join(", "),
         set.join(", "),
     )
-}
-
-fn placeholders(columns: usize, rows: usize) -> String {
-    let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
 }

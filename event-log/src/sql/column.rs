@@ -1,6 +1,7 @@
 //! Rows and the types that their columns are read as.
 
 use chrono::{DateTime, Utc};
+use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgRow, PgTypeInfo, PgValueFormat, PgValueRef};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{ColumnIndex, Row as _, TypeInfo as _, ValueRef as _};
@@ -52,6 +53,36 @@ pub trait Column: Sized {
     /// # Errors
     /// When there is no such column or it holds something else.
     fn from_postgres<I: ColumnIndex<PgRow>>(row: &PgRow, index: I) -> Result<Self, sqlx::Error>;
+}
+
+/// What a column of text or JSON can be read as by way of its text.
+pub trait FromText: Sized {
+    /// Reads the text.
+    ///
+    /// # Errors
+    /// When it means nothing to this type; says why.
+    fn from_text(text: String) -> Result<Self, BoxDynError>;
+}
+
+impl<T: FromText> Column for T {
+    fn from_sqlite<I: ColumnIndex<SqliteRow>>(row: &SqliteRow, index: I) -> Result<Self, sqlx::Error> {
+        T::from_text(row.try_get(index)?).map_err(sqlx::Error::Decode)
+    }
+
+    fn from_postgres<I: ColumnIndex<PgRow>>(row: &PgRow, index: I) -> Result<Self, sqlx::Error> {
+        T::from_text(String::from_postgres(row, index)?).map_err(sqlx::Error::Decode)
+    }
+}
+
+impl<T: FromText> Column for Option<T> {
+    fn from_sqlite<I: ColumnIndex<SqliteRow>>(row: &SqliteRow, index: I) -> Result<Self, sqlx::Error> {
+        row.try_get::<Option<String>, _>(index)?.map(|text| T::from_text(text).map_err(sqlx::Error::Decode)).transpose()
+    }
+
+    fn from_postgres<I: ColumnIndex<PgRow>>(row: &PgRow, index: I) -> Result<Self, sqlx::Error> {
+        let text = Option::<String>::from_postgres(row, index)?;
+        text.map(|text| T::from_text(text).map_err(sqlx::Error::Decode)).transpose()
+    }
 }
 
 macro_rules! native {

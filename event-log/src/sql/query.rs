@@ -1,6 +1,6 @@
 //! Statements with bound values.
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
@@ -14,8 +14,15 @@ use super::value::{Bind, Value};
 #[derive(Debug)]
 #[must_use = "a statement does nothing until it is run"]
 pub struct Query<'q> {
-    text: Cow<'static, str>,
+    text: Text,
     values: Vec<Value<'q>>,
+}
+
+#[derive(Debug)]
+enum Text {
+    Fixed(&'static str),
+    Composed(String),
+    Shared(Arc<str>),
 }
 
 /// A statement whose answer is the first column of its rows.
@@ -25,12 +32,17 @@ pub struct Scalar<'q>(Query<'q>);
 
 /// A statement.
 pub fn query<'q>(text: &'static str) -> Query<'q> {
-    Query { text: Cow::Borrowed(text), values: Vec::new() }
+    Query { text: Text::Fixed(text), values: Vec::new() }
 }
 
 /// A statement whose text was put together; no part of it may come from outside.
 pub fn query_composed<'q>(text: String) -> Query<'q> {
-    Query { text: Cow::Owned(text), values: Vec::new() }
+    Query { text: Text::Composed(text), values: Vec::new() }
+}
+
+/// As [`query_composed`], for a text that is used again and again and holds no [`super::list`].
+pub fn query_shared<'q>(text: Arc<str>) -> Query<'q> {
+    Query { text: Text::Shared(text), values: Vec::new() }
 }
 
 /// A statement whose answer is the first column of its rows.
@@ -57,7 +69,7 @@ pub async fn run(connection: &mut Connection, text: impl Into<String>) -> Result
 
 impl<'q> Query<'q> {
     pub(super) fn with_values(text: String, values: Vec<Value<'q>>) -> Self {
-        Query { text: Cow::Owned(text), values }
+        Query { text: Text::Composed(text), values }
     }
 
     /// Binds the next value.
@@ -114,8 +126,9 @@ impl<'q> Query<'q> {
             value.add_to_sqlite(&mut arguments).map_err(sqlx::Error::Encode)?;
         }
         Ok(match self.text {
-            Cow::Borrowed(text) => sqlx::query_with(text, arguments),
-            Cow::Owned(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
+            Text::Fixed(text) => sqlx::query_with(text, arguments),
+            Text::Composed(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
+            Text::Shared(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
         })
     }
 
@@ -125,13 +138,15 @@ impl<'q> Query<'q> {
         for value in self.values {
             value.add_to_postgres(&mut arguments).map_err(sqlx::Error::Encode)?;
         }
-        let text = match postgres_statement(&self.text) {
-            Some(text) => Cow::Owned(text),
-            None => self.text,
-        };
-        Ok(match text {
-            Cow::Borrowed(text) => sqlx::query_with(text, arguments),
-            Cow::Owned(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
+        Ok(match self.text {
+            Text::Fixed(text) => match postgres_statement(text) {
+                Some(rewritten) => sqlx::query_with(AssertSqlSafe(rewritten), arguments),
+                None => sqlx::query_with(text, arguments),
+            },
+            Text::Composed(text) => {
+                sqlx::query_with(AssertSqlSafe(postgres_statement(&text).unwrap_or(text)), arguments)
+            }
+            Text::Shared(text) => sqlx::query_with(AssertSqlSafe(text), arguments),
         })
     }
 }

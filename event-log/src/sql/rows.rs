@@ -53,21 +53,29 @@ pub(super) fn add_to_sqlite(values: Vec<Value<'_>>, arguments: &mut SqliteArgume
     values.into_iter().try_for_each(|value| value.add_to_sqlite(arguments))
 }
 
-pub(super) fn add_to_postgres(
+pub(super) fn add_to_postgres<'v>(
     kinds: &[Kind],
-    values: &[Value<'_>],
+    values: &'v [Value<'_>],
     arguments: &mut PgArguments,
 ) -> Result<(), BoxDynError> {
     for (at, kind) in kinds.iter().enumerate() {
         let column = Column { values: values.get(at..).unwrap_or_default(), width: kinds.len() };
+        macro_rules! add {
+            ($variant:ident, $native:expr) => {
+                arguments.add(column.list(|value| match value {
+                    Value::$variant(value) => Some($native(value)),
+                    _ => None,
+                })?)
+            };
+        }
         match kind {
-            Kind::Bool => arguments.add(column.list(as_bool)?),
-            Kind::Integer => arguments.add(column.list(as_integer)?),
-            Kind::Text => arguments.add(column.list(as_text)?),
-            Kind::Bytes => arguments.add(column.list(as_bytes)?),
-            Kind::Uuid => arguments.add(column.list(as_uuid)?),
-            Kind::Time => arguments.add(column.list(as_time)?),
-            Kind::Json => arguments.add(column.list(as_json)?),
+            Kind::Bool => add!(Bool, bool::clone),
+            Kind::Integer => add!(Integer, i64::clone),
+            Kind::Text => add!(Text, |text: &'v Cow<'_, str>| postgres_text(text)),
+            Kind::Bytes => add!(Bytes, |bytes: &'v Cow<'_, [u8]>| &**bytes),
+            Kind::Uuid => add!(Uuid, Uuid::clone),
+            Kind::Time => add!(Time, DateTime::<Utc>::clone),
+            Kind::Json => add!(Json, |text: &'v Cow<'_, str>| PgJson(text)),
         }?;
     }
     Ok(())
@@ -80,7 +88,7 @@ struct Column<'v, 'q> {
 }
 
 impl<'v, 'q> Column<'v, 'q> {
-    fn list<T>(&self, read: fn(&'v Value<'q>) -> Option<T>) -> Result<Vec<Option<T>>, BoxDynError> {
+    fn list<T>(&self, read: impl Fn(&'v Value<'q>) -> Option<T>) -> Result<Vec<Option<T>>, BoxDynError> {
         let values = self.values.iter().step_by(self.width);
         values
             .map(|value| match (value, read(value)) {
@@ -90,27 +98,6 @@ impl<'v, 'q> Column<'v, 'q> {
             })
             .collect()
     }
-}
-
-macro_rules! read_as {
-    ($($name:ident($value:ident: $variant:ident) -> $type:ty = $native:expr;)*) => {$(
-        fn $name<'v>(value: &'v Value<'_>) -> Option<$type> {
-            match value {
-                Value::$variant($value) => Some($native),
-                _ => None,
-            }
-        }
-    )*};
-}
-
-read_as! {
-    as_bool(value: Bool) -> bool = *value;
-    as_integer(value: Integer) -> i64 = *value;
-    as_text(value: Text) -> Cow<'v, str> = postgres_text(value);
-    as_bytes(value: Bytes) -> &'v [u8] = value;
-    as_uuid(value: Uuid) -> Uuid = *value;
-    as_time(value: Time) -> DateTime<Utc> = *value;
-    as_json(value: Json) -> PgJson<'v> = PgJson(value);
 }
 
 #[cfg(test)]

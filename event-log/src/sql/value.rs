@@ -243,7 +243,10 @@ impl sqlx::postgres::PgHasArrayType for PgJson<'_> {
 }
 
 impl<'q> sqlx::Encode<'q, sqlx::Postgres> for PgJson<'_> {
-    fn encode_by_ref(&self, buffer: &mut sqlx::postgres::PgArgumentBuffer) -> Result<sqlx::encode::IsNull, BoxDynError> {
+    fn encode_by_ref(
+        &self,
+        buffer: &mut sqlx::postgres::PgArgumentBuffer,
+    ) -> Result<sqlx::encode::IsNull, BoxDynError> {
         buffer.push(1);
         buffer.extend_from_slice(without_zero(self.0).as_bytes());
         Ok(sqlx::encode::IsNull::No)

@@ -6,8 +6,7 @@ use projector::{FileState, RecordFilter, TransferFilter, TransferState};
 use crate::story::{Step, TRANSFER, changed, completed, copied, delivered, requested};
 use crate::world::World;
 
-async fn one_transfer() -> World {
-    let world = World::new().await;
+async fn with_one_transfer(world: World) -> World {
     let mut events = vec![
         delivered("org-0", false),
         changed("org-0", "1", Some(1)),
@@ -28,9 +27,8 @@ async fn one_transfer() -> World {
     world
 }
 
-#[tokio::test]
-async fn the_summary_counts_what_happened() {
-    let world = one_transfer().await;
+pub(crate) async fn the_summary_counts_what_happened(world: World) {
+    let world = with_one_transfer(world).await;
     let readers = world.log.database().readers();
     let summary = projector::summary(readers, None).await.unwrap();
     assert_eq!((summary.deliveries, summary.records_changed, summary.records_updated), (1, 1, 1));
@@ -42,9 +40,8 @@ async fn the_summary_counts_what_happened() {
     assert_eq!(projector::summary(readers, Some("other")).await.unwrap(), projector::Summary::default());
 }
 
-#[tokio::test]
-async fn transfers_are_listed_newest_first_and_shown_with_their_files() {
-    let world = one_transfer().await;
+pub(crate) async fn transfers_are_listed_newest_first_and_shown_with_their_files(world: World) {
+    let world = with_one_transfer(world).await;
     let readers = world.log.database().readers();
     let all = projector::transfers(readers, &TransferFilter::default(), 10).await.unwrap();
     assert_eq!(all.iter().map(|one| one.record_id.as_str()).collect::<Vec<_>>()[..2], ["48761", "2"]);
@@ -62,9 +59,8 @@ async fn transfers_are_listed_newest_first_and_shown_with_their_files() {
     assert!(projector::transfer(readers, TRANSFER, "1", Some(2)).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn records_polls_accounts_and_registrations_are_listed() {
-    let world = one_transfer().await;
+pub(crate) async fn records_polls_accounts_and_registrations_are_listed(world: World) {
+    let world = with_one_transfer(world).await;
     let readers = world.log.database().readers();
     let filter = RecordFilter { record_id: Some("1".to_owned()), ..RecordFilter::default() };
     let records = projector::records(readers, &filter, 10).await.unwrap();
@@ -75,9 +71,8 @@ async fn records_polls_accounts_and_registrations_are_listed() {
     assert_eq!(projector::registrations(readers).await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn status_tells_how_far_each_projection_is_behind() {
-    let world = one_transfer().await;
+pub(crate) async fn status_tells_how_far_each_projection_is_behind(world: World) {
+    let world = with_one_transfer(world).await;
     let event = NewEvent::new(event_log::EventType::new("thing.happened"), "operator", &1);
     world.append(&event_log::StreamName::new("thing", 1), event).await;
     for status in projector::list(&world.log).await.unwrap() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_log::sqlx;
-use event_log::{EventId, NewEvent};
+use event_log::sql;
+use event_log::{EventId, NewEvent, StreamName};
 use projector::Error;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
@@ -33,21 +33,39 @@ proptest! {
         during in prop::collection::vec(drawn(), 0..60),
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(check(before, during))?;
+        runtime.block_on(async {
+            check(World::on_sqlite().await, &before, &during).await?;
+            check(World::on_postgres().await, &before, &during).await
+        })?;
+    }
+
+    #[test]
+    fn both_databases_tell_the_same(steps in prop::collection::vec(drawn(), 0..100)) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let told = runtime.block_on(async {
+            let (sqlite, postgres) = (World::on_sqlite().await, World::on_postgres().await);
+            for (stream, event) in events(&steps, 0) {
+                sqlite.append(&stream, event.clone()).await;
+                postgres.append(&stream, event).await;
+            }
+            sqlite.catch_up().await;
+            postgres.catch_up().await;
+            (sqlite.told().await, postgres.told().await)
+        });
+        prop_assert_eq!(told.0, told.1);
     }
 }
 
 /// Follows the log while events arrive, rebuilds while more arrive, and at last rebuilds all that was followed.
-async fn check(before: Vec<Drawn>, during: Vec<Drawn>) -> Result<(), TestCaseError> {
-    let world = World::new().await;
+async fn check(world: World, before: &[Drawn], during: &[Drawn]) -> Result<(), TestCaseError> {
     let following = world.follow();
-    append(&world, &before, 0).await;
+    world.append_all(events(before, 0)).await;
     let rebuilding = async {
         for name in NAMES {
             projector::rebuild(&world.log, name, |_| {}).await.unwrap();
         }
     };
-    tokio::join!(append(&world, &during, before.len()), rebuilding);
+    tokio::join!(world.append_all(events(during, before.len())), rebuilding);
     world.until("all is followed", async || world.lag().await == 0).await;
     following.stop().await.unwrap();
 
@@ -61,21 +79,21 @@ async fn check(before: Vec<Drawn>, during: Vec<Drawn>) -> Result<(), TestCaseErr
     Ok(())
 }
 
-async fn append(world: &World, drawn: &[Drawn], first: usize) {
+/// The events of the steps; those that come again have the id they had before.
+fn events(drawn: &[Drawn], first: usize) -> Vec<(StreamName, NewEvent)> {
     let id = |at: usize| EventId::derived(&["step", &(first + at).to_string()]);
+    let mut events = Vec::with_capacity(drawn.len());
     for (at, one) in drawn.iter().enumerate() {
-        let (stream, event) = one.step.event(id(at));
-        world.append(&stream, event).await;
+        events.push(one.step.event(id(at)));
         if let Some(again) = &one.again {
             let earlier = again.index(at + 1);
-            let (stream, event) = drawn[earlier].step.event(id(earlier));
-            assert!(world.append(&stream, event).await.is_duplicate());
+            events.push(drawn[earlier].step.event(id(earlier)));
         }
     }
+    events
 }
 
-async fn with_records(count: u32) -> World {
-    let world = World::new().await;
+async fn with_records(world: World, count: u32) -> World {
     let appends = (0..count).map(|record| {
         let (stream, event) = changed("org-0", &record.to_string(), Some(1));
         world.log.append(event_log::Append::new(stream, vec![event]))
@@ -87,9 +105,8 @@ async fn with_records(count: u32) -> World {
     world
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_concurrent_reader_never_sees_a_table_that_is_missing_or_half_full() {
-    let world = with_records(900).await;
+pub(crate) async fn a_concurrent_reader_never_sees_a_table_that_is_missing_or_half_full(world: World) {
+    let world = with_records(world, 900).await;
     let done = Arc::new(AtomicBool::new(false));
     #[expect(clippy::disallowed_methods, reason = "the test waits for it")]
     let reading = tokio::spawn({
@@ -97,8 +114,7 @@ async fn a_concurrent_reader_never_sees_a_table_that_is_missing_or_half_full() {
         async move {
             let mut looks = 0;
             while !done.load(Ordering::Relaxed) {
-                let rows: i64 =
-                    sqlx::query_scalar("SELECT count(*) FROM rm_records").fetch_one(&readers).await.unwrap();
+                let rows: i64 = sql::query_scalar("SELECT count(*) FROM rm_records").fetch_one(&readers).await.unwrap();
                 assert_eq!(rows, 900);
                 looks += 1;
             }
@@ -113,9 +129,8 @@ async fn a_concurrent_reader_never_sees_a_table_that_is_missing_or_half_full() {
     assert!(reading.await.unwrap() > 5);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_repairs_what_was_damaged_and_leaves_nothing_beside() {
-    let world = with_records(50).await;
+pub(crate) async fn a_rebuild_repairs_what_was_damaged_and_leaves_nothing_beside(world: World) {
+    let world = with_records(world, 50).await;
     let (rows, tables) = (world.rows().await, world.tables().await);
     world.execute("DELETE FROM rm_records WHERE record_id < '3'; UPDATE rm_records SET fields = '{}'").await;
     let mut told = Vec::new();
@@ -125,9 +140,7 @@ async fn a_rebuild_repairs_what_was_damaged_and_leaves_nothing_beside() {
     assert_eq!(told.last(), Some(&50));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rows_that_had_to_leave_memory_are_folded_on() {
-    let world = World::new().await;
+pub(crate) async fn rows_that_had_to_leave_memory_are_folded_on(world: World) {
     // Twice more than is kept in memory: what is written first is not there any more when it is met again.
     let text = "x".repeat(400 * 1024);
     for second in 1..=2 {
@@ -143,16 +156,15 @@ async fn rows_that_had_to_leave_memory_are_folded_on() {
     }
     let report = projector::rebuild(&world.log, "records", |_| {}).await.unwrap();
     assert_eq!((report.events, report.rows), (800, 101));
-    let folded_twice: i64 = sqlx::query_scalar("SELECT count(*) FROM rm_records WHERE facts = 2")
+    let folded_twice: i64 = sql::query_scalar("SELECT count(*) FROM rm_records WHERE facts = 2")
         .fetch_one(world.log.database().readers())
         .await
         .unwrap();
     assert_eq!(folded_twice, 100);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_that_crashed_holds_its_claim_for_a_minute_and_is_cleaned_up_by_the_next() {
-    let world = with_records(900).await;
+pub(crate) async fn a_rebuild_that_crashed_holds_its_claim_for_a_minute_and_is_cleaned_up_by_the_next(world: World) {
+    let world = with_records(world, 900).await;
     {
         let (started, mut told) = tokio::sync::mpsc::unbounded_channel();
         let rebuilding = projector::rebuild(&world.log, "records", move |_| {
@@ -177,9 +189,8 @@ async fn a_rebuild_that_crashed_holds_its_claim_for_a_minute_and_is_cleaned_up_b
     assert!(!world.tables().await.iter().any(|table| table.contains("__")));
 }
 
-#[tokio::test]
-async fn a_rebuild_that_fails_leaves_the_live_table_alone() {
-    let world = with_records(5).await;
+pub(crate) async fn a_rebuild_that_fails_leaves_the_live_table_alone(world: World) {
+    let world = with_records(world, 5).await;
     let rows = world.rows().await;
     let bad = NewEvent::new(catalogue::crm::CHANGED, "fetch", &"not a change").of("org-0", "acme");
     world.append(&catalogue::crm::stream("org-0", "Contacts", "1"), bad).await;
@@ -192,18 +203,27 @@ async fn a_rebuild_that_fails_leaves_the_live_table_alone() {
     assert!(!world.tables().await.iter().any(|table| table.contains("__")));
 }
 
-#[tokio::test]
-async fn an_unknown_projection_is_refused_with_the_names_there_are() {
-    let world = World::new().await;
+pub(crate) async fn an_unknown_projection_is_refused_with_the_names_there_are(world: World) {
     let refused = projector::rebuild(&world.log, "recrods", |_| {}).await.unwrap_err().to_string();
     assert!(refused.contains("\"recrods\"") && NAMES.iter().all(|name| refused.contains(name)), "{refused}");
 }
 
-#[tokio::test]
-async fn a_rebuild_of_an_empty_log_is_an_empty_table() {
-    let world = World::new().await;
+pub(crate) async fn a_rebuild_of_an_empty_log_is_an_empty_table(world: World) {
     for name in NAMES {
         let report = projector::rebuild(&world.log, name, |_| {}).await.unwrap();
         assert_eq!((report.events, report.rows), (0, 0));
     }
+}
+
+pub(crate) async fn text_that_only_one_database_can_hold_is_folded_on_both(world: World) {
+    let (stream, mut event) = changed("org-0", "1", Some(1));
+    event.data = event.data.replace("\"Done\":false", r#""Done":"a\u0000b""#);
+    world.append(&stream, event).await;
+    world.catch_up().await;
+    let followed = world.rows().await;
+    projector::rebuild(&world.log, "records", |_| {}).await.unwrap();
+    assert_eq!(world.rows().await, followed);
+    let told = world.told().await;
+    let shown = told["records"][0]["fields"]["Done"].as_str().unwrap();
+    assert!(["a\u{0}b", "a\u{fffd}b"].contains(&shown), "{shown:?}");
 }

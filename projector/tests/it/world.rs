@@ -1,35 +1,57 @@
-//! A log in a folder of its own, with a clock that tests move.
+//! A log in a database of its own, with a clock that tests move.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use event_log::sqlx::{self, AssertSqlSafe, Row};
+use event_log::sql::{self, Dialect};
 use event_log::{Access, Append, Database, EventOutcome, Log, NewEvent, Settings, StreamName};
+use projector::{RecordFilter, TransferFilter};
+use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::postgres::TestDatabase;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Longer than a projector that was killed keeps others from working.
+pub(crate) const LEASE: Duration = Duration::from_secs(11);
+
 pub(crate) struct World {
     pub(crate) log: Log,
+    pub(crate) url: String,
     clock: Arc<AtomicI64>,
-    _folder: TempDir,
+    pub(crate) held: Held,
+}
+
+/// What takes the database away when it is dropped.
+pub(crate) enum Held {
+    Folder(#[expect(dead_code, reason = "held for its drop")] TempDir),
+    Database(TestDatabase),
+    Nothing,
 }
 
 impl World {
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn on_sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
-        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
+        Self::open(url, Held::Folder(folder)).await
+    }
+
+    pub(crate) async fn on_postgres() -> Self {
+        let database = testkit::postgres::database().await;
+        Self::open(database.url.clone(), Held::Database(database)).await
+    }
+
+    pub(crate) async fn open(url: String, held: Held) -> Self {
         let clock = Arc::new(AtomicI64::new(1_768_000_000_000));
-        let now = {
-            let clock = clock.clone();
-            // Every look at the clock is a millisecond later, so that times differ.
-            move || DateTime::<Utc>::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap()
-        };
-        let log = Log::open(database, 1024, Arc::new(now)).await.unwrap();
-        World { log, clock, _folder: folder }
+        let log = open(&url, &clock, Access::CreateAndMigrate).await;
+        World { log, url, clock, held }
+    }
+
+    /// The log as another process sees it.
+    pub(crate) async fn another_log(&self) -> Log {
+        open(&self.url, &self.clock, Access::Existing).await
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -48,10 +70,7 @@ impl World {
 
     /// Follows the log in the background.
     pub(crate) fn follow(&self) -> Following {
-        let stop = CancellationToken::new();
-        #[expect(clippy::disallowed_methods, reason = "the test waits for it in `stop`")]
-        let running = tokio::spawn(projector::run(self.log.clone(), stop.clone()));
-        Following { stop, running }
+        follow(&self.log)
     }
 
     /// Follows the log to its head.
@@ -78,41 +97,82 @@ impl World {
         }
     }
 
-    /// Every row of every read model, as text.
+    /// Every row of every read model, as text of this database.
     pub(crate) async fn rows(&self) -> Vec<String> {
+        let readers = self.log.database().readers();
         let mut all = Vec::new();
         for table in self.tables().await {
-            let columns: Vec<String> = sqlx::query_scalar("SELECT 'quote(' || name || ')' FROM pragma_table_info($1)")
-                .bind(&table)
-                .fetch_all(self.log.database().readers())
-                .await
-                .unwrap();
-            let select = format!("SELECT {} FROM {table} ORDER BY 1", columns.join(" || ' ' || "));
-            let rows = sqlx::query(AssertSqlSafe(select)).fetch_all(self.log.database().readers()).await.unwrap();
-            all.extend(rows.iter().map(|row| format!("{table}: {}", row.get::<&str, _>(0))));
+            let row = match readers.dialect() {
+                Dialect::Postgres => "CAST(to_jsonb(one) AS text)".to_owned(),
+                Dialect::Sqlite => {
+                    let columns = sql::query_scalar("SELECT 'quote(' || name || ')' FROM pragma_table_info($1)")
+                        .bind(&table)
+                        .fetch_all::<String>(readers);
+                    columns.await.unwrap().join(" || ' ' || ")
+                }
+            };
+            let select = format!("SELECT {row} FROM {table} AS one ORDER BY 1");
+            let rows: Vec<String> = sql::query_scalar_composed(select).fetch_all(readers).await.unwrap();
+            all.extend(rows.iter().map(|row| format!("{table}: {row}")));
         }
         all
     }
 
+    /// All that the read models tell, the same on every database.
+    pub(crate) async fn told(&self) -> Value {
+        let readers = self.log.database().readers();
+        let transfers = projector::transfers(readers, &TransferFilter::default(), 10_000).await.unwrap();
+        let mut details = Vec::new();
+        for one in &transfers {
+            let detail = projector::transfer(readers, &one.transfer, &one.record_id, Some(one.run)).await.unwrap();
+            details.push(detail.unwrap());
+        }
+        json!({
+            "accounts": projector::accounts(readers).await.unwrap(),
+            "records": projector::records(readers, &RecordFilter::default(), 10_000).await.unwrap(),
+            "transfers": details,
+            "registrations": projector::registrations(readers).await.unwrap(),
+            "polls": projector::polls(readers).await.unwrap(),
+            "summary": projector::summary(readers, None).await.unwrap(),
+        })
+    }
+
     /// Names of the tables of read models, also of those that a rebuild has left.
     pub(crate) async fn tables(&self) -> Vec<String> {
-        sqlx::query_scalar(
-            "SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'rm\\_%' ESCAPE '\\' ORDER BY name",
-        )
-        .fetch_all(self.log.database().readers())
-        .await
-        .unwrap()
+        let readers = self.log.database().readers();
+        let select = match readers.dialect() {
+            Dialect::Sqlite => "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name",
+            Dialect::Postgres => {
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename"
+            }
+        };
+        let mut tables: Vec<String> = sql::query_scalar(select).fetch_all(readers).await.unwrap();
+        tables.retain(|name| name.starts_with("rm_"));
+        tables
     }
 
     pub(crate) async fn execute(&self, statement: &'static str) {
         let done = self.log.write(move |unit| {
-            Box::pin(async move {
-                sqlx::raw_sql(statement).execute(unit.connection()).await?;
-                Ok::<_, event_log::Error>(())
-            })
+            Box::pin(async move { Ok::<_, event_log::Error>(sql::run(unit.connection(), statement).await?) })
         });
         done.await.unwrap();
     }
+}
+
+async fn open(url: &str, clock: &Arc<AtomicI64>, access: Access) -> Log {
+    let database = Database::open(&Settings::new(url, access)).await.unwrap();
+    let clock = clock.clone();
+    // Every look at the clock is a millisecond later, so that times differ.
+    let now = move || DateTime::<Utc>::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap();
+    Log::open(database, 1024, Arc::new(now)).await.unwrap()
+}
+
+/// Follows the log in the background, as a process of its own would.
+pub(crate) fn follow(log: &Log) -> Following {
+    let stop = CancellationToken::new();
+    #[expect(clippy::disallowed_methods, reason = "the test waits for it in `stop`")]
+    let running = tokio::spawn(projector::run(log.clone(), event_log::process_name(), stop.clone()));
+    Following { stop, running }
 }
 
 pub(crate) struct Following {

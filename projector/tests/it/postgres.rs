@@ -1,0 +1,5 @@
+//! What only PostgreSQL has: several processes, locks on tables, and roles.
+
+mod leading;
+mod locks;
+mod roles;
