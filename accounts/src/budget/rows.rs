@@ -44,10 +44,10 @@ pub(super) async fn save(
     )
     .bind(account)
     .bind(lane)
-    .bind(state.busy_until)
+    .bind(state.busy_until.map(rounded_up))
     .bind(granted.map(sql::json))
-    .bind(state.refused_until)
-    .bind(idle_at(state, limit))
+    .bind(state.refused_until.map(rounded_up))
+    .bind(rounded_up(idle_at(state, limit)))
     .execute(connection)
     .await?;
     Ok(())
@@ -87,5 +87,28 @@ fn idle_at(state: &LaneState, limit: &Limit) -> DateTime<Utc> {
         Limit::Rate { .. } | Limit::Unlimited => TimeDelta::zero(),
     };
     let last_granted = state.granted.back().and_then(|last| last.checked_add_signed(window));
-    state.busy_until.max(state.refused_until).max(last_granted).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    state.busy_until.max(state.refused_until).max(last_granted).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// PostgreSQL keeps microseconds. What it would cut off is a little more of a permit than the limit has, each time.
+fn rounded_up(time: DateTime<Utc>) -> DateTime<Utc> {
+    let beyond = time.timestamp_subsec_nanos() % 1_000;
+    if beyond == 0 {
+        return time;
+    }
+    time.checked_add_signed(TimeDelta::nanoseconds(i64::from(1_000 - beyond))).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_started_microsecond_counts_whole() {
+        for (nanos, expected) in
+            [(0, 0), (1, 1_000), (1_000, 1_000), (1_999_001, 2_000_000), (999_999_999, 1_000_000_000)]
+        {
+            assert_eq!(rounded_up(DateTime::from_timestamp_nanos(nanos)), DateTime::from_timestamp_nanos(expected));
+        }
+    }
 }

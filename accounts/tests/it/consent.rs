@@ -8,14 +8,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::office::{Office, Process};
 use crate::provider::Provider;
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[tokio::test]
+    a_revoked_grant_is_one_event_and_its_renewal_another,
+    a_restart_neither_forgets_nor_repeats_a_refusal,
+    a_refused_grant_is_tried_ever_more_rarely,
+    a_grant_that_works_again_by_itself_recovers,
+    an_account_without_a_refresh_token_waits_for_one,
+    processes_learn_from_each_other,
+    attempts_with_a_refused_grant_leave_room_for_its_successor,
+}
 
 const NEEDS_CONSENT: &str = "account.needs_consent";
 const RECOVERED: &str = "account.recovered";
 const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn office() -> (Provider, Office) {
+async fn office(on: Backend) -> (Provider, Office) {
     let provider = Provider::start(&["planted-grant-org-a", "planted-grant-org-b"]).await;
-    let office = Office::new(&provider, "");
+    let office = Office::new(on, &provider, "").await;
     (provider, office)
 }
 
@@ -37,9 +49,8 @@ async fn probe_until(process: &Process, needs_consent: bool) {
     tokio::time::timeout(DEADLINE, both).await.expect("the state came in time");
 }
 
-#[tokio::test]
-async fn a_revoked_grant_is_one_event_and_its_renewal_another() {
-    let (provider, office) = office().await;
+async fn a_revoked_grant_is_one_event_and_its_renewal_another(on: Backend) {
+    let (provider, office) = office(on).await;
     let process = office.start().await;
     process.call("org-a").await.unwrap();
     process.call("org-b").await.unwrap();
@@ -70,9 +81,8 @@ async fn a_revoked_grant_is_one_event_and_its_renewal_another() {
     assert_eq!(process.events().await, events(&[NEEDS_CONSENT, RECOVERED]));
 }
 
-#[tokio::test]
-async fn a_restart_neither_forgets_nor_repeats_a_refusal() {
-    let (provider, office) = office().await;
+async fn a_restart_neither_forgets_nor_repeats_a_refusal(on: Backend) {
+    let (provider, office) = office(on).await;
     provider.revoke("planted-grant-org-a");
     office.start().await.call("org-a").await.unwrap_err();
     for _ in 0..3 {
@@ -84,9 +94,8 @@ async fn a_restart_neither_forgets_nor_repeats_a_refusal() {
     assert_eq!(provider.token_requests().len(), 1);
 }
 
-#[tokio::test]
-async fn a_refused_grant_is_tried_ever_more_rarely() {
-    let (provider, office) = office().await;
+async fn a_refused_grant_is_tried_ever_more_rarely(on: Backend) {
+    let (provider, office) = office(on).await;
     provider.revoke("planted-grant-org-a");
     let process = office.start().await;
     let mut tried_at = Vec::new();
@@ -102,9 +111,8 @@ async fn a_refused_grant_is_tried_ever_more_rarely() {
     assert_eq!(process.events().await, events(&[NEEDS_CONSENT]));
 }
 
-#[tokio::test]
-async fn a_grant_that_works_again_by_itself_recovers() {
-    let (provider, office) = office().await;
+async fn a_grant_that_works_again_by_itself_recovers(on: Backend) {
+    let (provider, office) = office(on).await;
     provider.revoke("planted-grant-org-a");
     let process = office.start().await;
     process.call("org-a").await.unwrap_err();
@@ -114,9 +122,8 @@ async fn a_grant_that_works_again_by_itself_recovers() {
     assert_eq!(process.events().await, events(&[NEEDS_CONSENT, RECOVERED]));
 }
 
-#[tokio::test]
-async fn an_account_without_a_refresh_token_waits_for_one() {
-    let (_provider, office) = office().await;
+async fn an_account_without_a_refresh_token_waits_for_one(on: Backend) {
+    let (_provider, office) = office(on).await;
     std::fs::remove_file(office.path("org-a.token")).unwrap();
     let process = office.start().await;
     assert_eq!(process.call("org-a").await.unwrap_err().code(), "needs_consent");
@@ -130,9 +137,8 @@ async fn an_account_without_a_refresh_token_waits_for_one() {
     assert_eq!(process.events().await, events(&[NEEDS_CONSENT, RECOVERED]));
 }
 
-#[tokio::test]
-async fn processes_learn_from_each_other() {
-    let (provider, office) = office().await;
+async fn processes_learn_from_each_other(on: Backend) {
+    let (provider, office) = office(on).await;
     let (one, other) = (office.start().await, office.start().await);
     provider.revoke("planted-grant-org-a");
     one.call("org-a").await.unwrap_err();
@@ -145,9 +151,8 @@ async fn processes_learn_from_each_other() {
     assert_eq!(one.events().await, events(&[NEEDS_CONSENT, RECOVERED]));
 }
 
-#[tokio::test]
-async fn attempts_with_a_refused_grant_leave_room_for_its_successor() {
-    let (provider, office) = office().await;
+async fn attempts_with_a_refused_grant_leave_room_for_its_successor(on: Backend) {
+    let (provider, office) = office(on).await;
     let process = office.start().await;
     process.call("org-a").await.unwrap();
     provider.revoke("planted-grant-org-a");

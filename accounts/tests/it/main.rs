@@ -1,4 +1,4 @@
-//! The accounts over real SQLite and a provider that speaks HTTP.
+//! The accounts over real databases and a provider that speaks HTTP.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod check;
@@ -8,3 +8,4 @@ mod provider;
 mod secrets;
 mod settings;
 mod sharing;
+mod store;

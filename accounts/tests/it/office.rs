@@ -1,7 +1,7 @@
 //! A folder with settings and a database, in which processes start and end.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use accounts::{Accounts, Error};
@@ -11,6 +11,7 @@ use service::clock::{FixedClock, as_function};
 use service::config::{Config, LoadOptions};
 
 use crate::provider::Provider;
+use crate::store::{Backend, Store};
 
 /// Stands in every secret of the settings.
 pub(crate) const PLANTED_SECRET: &str = "planted-client-secret";
@@ -29,6 +30,7 @@ destination_folder_id = "destination"
 "#;
 
 pub(crate) struct Office {
+    store: Store,
     folder: tempfile::TempDir,
     pub(crate) clock: FixedClock,
 }
@@ -41,8 +43,8 @@ pub(crate) struct Process {
 
 impl Office {
     /// Two accounts, `org-a` and `org-b`, whose refresh tokens lie in files named like them.
-    pub(crate) fn new(provider: &Provider, more: &str) -> Self {
-        let office = Self::with_settings("");
+    pub(crate) async fn new(on: Backend, provider: &Provider, more: &str) -> Self {
+        let office = Self::with_settings(on, "").await;
         let mut settings = String::new();
         for account in ["org-a", "org-b"] {
             settings += &format!(
@@ -70,19 +72,16 @@ workdrive_metadata_per_second = 1000
     }
 
     /// Whatever the settings say.
-    pub(crate) fn with_settings(settings: &str) -> Self {
+    pub(crate) async fn with_settings(on: Backend, settings: &str) -> Self {
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let office = Self { folder: tempfile::tempdir().unwrap(), clock: FixedClock::at(start) };
+        let (store, folder) = (on.store().await, tempfile::tempdir().unwrap());
+        let office = Self { store, folder, clock: FixedClock::at(start) };
         office.write("gateledger.toml", settings);
         office
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
-    }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     pub(crate) fn put_grant(&self, account: &str, refresh_token: &str) {
@@ -109,8 +108,7 @@ workdrive_metadata_per_second = 1000
             working_dir: self.folder.path().to_owned(),
         })
         .unwrap();
-        let url = format!("sqlite:{}", self.path("gateledger.db").display());
-        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
+        let database = Database::open(&Settings::new(&self.store.url, Access::CreateAndMigrate)).await.unwrap();
         let log = Log::open(database, 1024, as_function(Arc::new(self.clock.clone()))).await.unwrap();
         let accounts = Accounts::open(&config, log.clone(), Arc::new(self.clock.clone())).await?;
         Ok(Process { accounts, log })

@@ -3,10 +3,17 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use event_log::{Database, sql};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::office::{Office, PLANTED_SECRET, TRANSFER};
 use crate::provider::{PLANTED_ACCESS, Provider};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[tokio::test]
+    secrets_show_in_no_log_line_error_debug_text_report_or_database,
+}
 
 /// Collects what is logged.
 #[derive(Clone, Default)]
@@ -38,15 +45,14 @@ fn find_none(what: &str, bytes: &[u8], key: &str) {
     }
 }
 
-#[tokio::test]
-async fn secrets_show_in_no_log_line_error_debug_text_report_or_database_file() {
+async fn secrets_show_in_no_log_line_error_debug_text_report_or_database(on: Backend) {
     let collected = Collected::default();
     let subscriber =
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(collected.clone()).finish();
     let _collecting = tracing::subscriber::set_default(subscriber);
 
     let provider = Provider::start(&["planted-grant-org-a"]).await;
-    let office = Office::new(&provider, TRANSFER);
+    let office = Office::new(on, &provider, TRANSFER).await;
     let process = office.start().await;
     process.call("org-a").await.unwrap();
     let report = process.accounts.test("org-a").await.unwrap();
@@ -69,10 +75,34 @@ async fn secrets_show_in_no_log_line_error_debug_text_report_or_database_file() 
     let logged = collected.0.lock().unwrap().clone();
     assert!(String::from_utf8_lossy(&logged).contains("consent"), "the log was collected");
     find_none("the log", &logged, key.trim());
-    for entry in std::fs::read_dir(office.folder()).unwrap() {
-        let path = entry.unwrap().path();
-        if path.to_string_lossy().contains("gateledger.db") {
-            find_none(&path.display().to_string(), &std::fs::read(&path).unwrap(), key.trim());
-        }
+    for (place, bytes) in stored(process.log.database()).await {
+        find_none(&place, &bytes, key.trim());
     }
+}
+
+/// Everything in the database: the files of SQLite, the rows of PostgreSQL's tables.
+async fn stored(database: &Database) -> Vec<(String, Vec<u8>)> {
+    let mut found = Vec::new();
+    if let Some(file) = database.file() {
+        for entry in std::fs::read_dir(file.parent().unwrap()).unwrap() {
+            let path = entry.unwrap().path();
+            found.push((path.display().to_string(), std::fs::read(&path).unwrap()));
+        }
+        return found;
+    }
+    let mut connection = database.readers().acquire().await.unwrap();
+    // Bytes as far as they are text look like text.
+    sql::run(&mut connection, "SET bytea_output = 'escape'").await.unwrap();
+    let tables = sql::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'");
+    for table in tables.fetch_all::<String>(&mut connection).await.unwrap() {
+        let rows =
+            sql::query_scalar_composed(format!("SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} AS t"));
+        let rows: String = rows.fetch_one(&mut connection).await.unwrap();
+        found.push((table, rows.into_bytes()));
+    }
+    assert!(
+        found.iter().any(|(table, rows)| table == "oauth_tokens" && !rows.is_empty()),
+        "there is something to look at"
+    );
+    found
 }

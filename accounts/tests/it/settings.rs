@@ -5,6 +5,7 @@ use service::config::Provider as Kind;
 
 use crate::office::Office;
 use crate::provider::Provider;
+use crate::store::Backend;
 
 const GENERIC: &str = r#"
 [accounts.partner]
@@ -17,7 +18,7 @@ header = "X-Signature"
 
 #[tokio::test]
 async fn accounts_that_only_receive_need_no_vault() {
-    let office = Office::with_settings(GENERIC);
+    let office = Office::with_settings(Backend::Sqlite, GENERIC).await;
     let process = office.start().await;
     let accounts = &process.accounts;
     assert_eq!(accounts.names().collect::<Vec<_>>(), ["partner"]);
@@ -38,7 +39,7 @@ provider = "zoho"
 client_id = "1000.a"
 client_secret = "env:ORG_A_CLIENT_SECRET"
 "#;
-    let error = Office::with_settings(settings).try_start().await.err().unwrap();
+    let error = Office::with_settings(Backend::Sqlite, settings).await.try_start().await.err().unwrap();
     assert_eq!(error.to_string(), "`accounts.org-a.client_secret` cannot be used");
     let Error::Secret { source, .. } = error else { panic!("{error:?}") };
     assert!(source.to_string().starts_with("ORG_A_CLIENT_SECRET is not set"), "{source}");
@@ -47,7 +48,7 @@ client_secret = "env:ORG_A_CLIENT_SECRET"
 #[tokio::test]
 async fn a_vault_key_of_the_wrong_length_is_refused_by_its_place() {
     let provider = Provider::start(&[]).await;
-    let office = Office::new(&provider, "[vault]\nkey = \"file:short.key\"\n");
+    let office = Office::new(Backend::Sqlite, &provider, "[vault]\nkey = \"file:short.key\"\n").await;
     std::fs::write(office.path("short.key"), "c2hvcnQ=").unwrap();
     let error = office.try_start().await.err().unwrap();
     assert!(
@@ -60,7 +61,7 @@ async fn a_vault_key_of_the_wrong_length_is_refused_by_its_place() {
 #[tokio::test]
 async fn a_vault_key_that_cannot_be_had_is_no_reason_to_make_another() {
     let provider = Provider::start(&[]).await;
-    let office = Office::new(&provider, "[vault]\nkey = \"env:NOT_SET\"\n");
+    let office = Office::new(Backend::Sqlite, &provider, "[vault]\nkey = \"env:NOT_SET\"\n").await;
     let error = office.try_start().await.err().unwrap();
     assert!(matches!(&error, Error::Vault(VaultError::NoKey { .. })), "{error:?}");
     assert!(!office.path("gateledger.key").exists());

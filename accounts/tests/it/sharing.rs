@@ -7,10 +7,22 @@ use tokio::task::JoinSet;
 
 use crate::office::{Office, Process};
 use crate::provider::Provider;
+use crate::store::{Backend, on_both_databases};
 
-async fn office() -> (Provider, Office) {
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    two_processes_ask_for_one_access_token,
+    a_crash_loop_does_not_ask_for_tokens,
+    permits_taken_before_a_crash_still_count,
+    a_token_of_another_grant_is_not_used,
+    tokens_sealed_with_another_key_count_as_absent,
+    a_state_tells_when_its_token_ends_also_after_a_restart,
+    the_lease_of_a_crashed_refresher_runs_out,
+}
+
+async fn office(on: Backend) -> (Provider, Office) {
     let provider = Provider::start(&["planted-grant-org-a", "planted-grant-org-b"]).await;
-    let office = Office::new(&provider, "");
+    let office = Office::new(on, &provider, "").await;
     (provider, office)
 }
 
@@ -27,9 +39,8 @@ async fn call_often(processes: &[&Process], times: usize) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_processes_ask_for_one_access_token() {
-    let (provider, office) = office().await;
+async fn two_processes_ask_for_one_access_token(on: Backend) {
+    let (provider, office) = office(on).await;
     let (one, other) = (office.start().await, office.start().await);
     call_often(&[&one, &other], 5).await;
     assert_eq!(provider.token_requests().len(), 1);
@@ -38,9 +49,8 @@ async fn two_processes_ask_for_one_access_token() {
     assert_eq!(provider.token_requests().len(), 2, "one more when the first came near its end");
 }
 
-#[tokio::test]
-async fn a_crash_loop_does_not_ask_for_tokens() {
-    let (provider, office) = office().await;
+async fn a_crash_loop_does_not_ask_for_tokens(on: Backend) {
+    let (provider, office) = office(on).await;
     for _ in 0..12 {
         office.start().await.call("org-a").await.unwrap();
     }
@@ -48,9 +58,8 @@ async fn a_crash_loop_does_not_ask_for_tokens() {
     assert_eq!(provider.calls(), 12);
 }
 
-#[tokio::test]
-async fn permits_taken_before_a_crash_still_count() {
-    let (provider, office) = office().await;
+async fn permits_taken_before_a_crash_still_count(on: Backend) {
+    let (provider, office) = office(on).await;
     let throttled = loop {
         let process = office.start().await;
         // Another grant each time, so that the kept token does not help.
@@ -67,9 +76,8 @@ async fn permits_taken_before_a_crash_still_count() {
     office.start().await.call("org-a").await.unwrap();
 }
 
-#[tokio::test]
-async fn a_token_of_another_grant_is_not_used() {
-    let (provider, office) = office().await;
+async fn a_token_of_another_grant_is_not_used(on: Backend) {
+    let (provider, office) = office(on).await;
     office.start().await.call("org-a").await.unwrap();
     provider.grant("wider-grant");
     office.put_grant("org-a", "wider-grant");
@@ -77,9 +85,8 @@ async fn a_token_of_another_grant_is_not_used() {
     assert_eq!(provider.token_requests(), ["planted-grant-org-a", "wider-grant"]);
 }
 
-#[tokio::test]
-async fn tokens_sealed_with_another_key_count_as_absent() {
-    let (provider, office) = office().await;
+async fn tokens_sealed_with_another_key_count_as_absent(on: Backend) {
+    let (provider, office) = office(on).await;
     office.start().await.call("org-a").await.unwrap();
     std::fs::remove_file(office.path("gateledger.key")).unwrap();
     let process = office.start().await;
@@ -88,9 +95,8 @@ async fn tokens_sealed_with_another_key_count_as_absent() {
     assert!(!process.accounts.needs_consent("org-a"));
 }
 
-#[tokio::test]
-async fn a_state_tells_when_its_token_ends_also_after_a_restart() {
-    let (_provider, office) = office().await;
+async fn a_state_tells_when_its_token_ends_also_after_a_restart(on: Backend) {
+    let (_provider, office) = office(on).await;
     let process = office.start().await;
     assert_eq!(process.accounts.state("org-a").unwrap().token_expires_at, None);
     process.call("org-a").await.unwrap();
@@ -99,9 +105,8 @@ async fn a_state_tells_when_its_token_ends_also_after_a_restart() {
     assert_eq!(office.start().await.accounts.state("org-a").unwrap().token_expires_at, end);
 }
 
-#[tokio::test]
-async fn the_lease_of_a_crashed_refresher_runs_out() {
-    let (provider, office) = office().await;
+async fn the_lease_of_a_crashed_refresher_runs_out(on: Backend) {
+    let (provider, office) = office(on).await;
     let process = office.start().await;
     let taken = process
         .log
