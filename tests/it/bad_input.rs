@@ -4,9 +4,14 @@ use std::net::TcpListener;
 
 use tests::log::change;
 use tests::wait::until_true;
-use tests::{Ran, Settings, Site};
+use tests::{Ran, Settings, Site, Store};
 
 use crate::trees::small;
+
+on_both! {
+    module_or_field_that_crm_lacks_is_said_by_the_test_and_at_start_and_not_asked_for_ever,
+    database_of_a_newer_version_is_refused,
+}
 
 /// The command failed and said so with all of these words.
 fn refused(ran: &Ran, words: &[&str]) {
@@ -29,10 +34,9 @@ fn unknown_keys_are_all_named_with_the_nearest_known_one() {
     refused(&ran, &["listen_adress", "listen", "modul", "module", "strore", "store"]);
 }
 
-#[test]
-fn module_or_field_that_crm_lacks_is_said_by_the_test_and_at_start_and_not_asked_for_ever() {
+fn module_or_field_that_crm_lacks_is_said_by_the_test_and_at_start_and_not_asked_for_ever(store: Store) {
     for (key, wrong) in [("module", "Kontakte"), ("checkbox_field", "Transfer_Done"), ("folder_field", "Folder")] {
-        let site = Site::new(&small(1, 1));
+        let site = Site::on(store, &small(1, 1));
         site.configure(
             &site.settings().with(&format!("[transfers.contacts]\n{key} = \"{wrong}\"\ninterval_seconds = 1")),
         );
@@ -69,14 +73,16 @@ fn damaged_database_is_refused_and_left_alone() {
     assert_eq!(std::fs::read(site.file("gateledger.db")).unwrap(), garbage);
 }
 
-#[test]
-fn database_of_a_newer_version_is_refused() {
-    let site = Site::new(&small(0, 0));
+fn database_of_a_newer_version_is_refused(store: Store) {
+    let site = Site::on(store, &small(0, 0));
     assert_eq!(site.run(&["migrate"]).code, Some(0));
+    let checksum = site.log().either("x'00'", "'\\x00'");
     change(
-        &site.file("gateledger.db"),
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
-         VALUES (29991231000000, 'from the future', 1, x'00', 1)",
+        site.database(),
+        &format!(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (29991231000000, 'from the future', true, {checksum}, 1)"
+        ),
     );
     for arguments in [&["serve"][..], &["transfer"], &["events", "list"]] {
         refused(&site.run(arguments), &["newer"]);

@@ -8,14 +8,19 @@ use simulator::seed::constants::{
 };
 use tests::verify::{self, is_checked, organization};
 use tests::wait::until_true;
-use tests::{Site, story};
+use tests::{Site, Store, story};
 
 use crate::trees::small;
+
+on_both! {
+    revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself,
+    accounts_server_that_fails_for_a_while_costs_no_file_its_attempts,
+}
 
 const ORG_C: &str = "org-c";
 
 /// Organisation C is another A: records and a destination of its own, the same source.
-fn site() -> Site {
+fn site(store: Store) -> Site {
     let mut seed = small(3, 12);
     let mut third = seed.organizations[0].clone();
     third.name = ORG_C.to_owned();
@@ -35,7 +40,7 @@ fn site() -> Site {
     seed.organizations.push(third);
     // Time to revoke in the middle.
     seed.faults.push(FaultRule::once("workdrive.upload", Fault::Delay { ms: 150 }).forever());
-    let site = Site::new(&seed);
+    let site = Site::on(store, &seed);
     let endpoints: String =
         site.simulator().endpoints().iter().map(|(name, url)| format!("{name} = \"{url}\"\n")).collect();
     let settings = site.settings().with(&format!(
@@ -68,9 +73,8 @@ fn checked(site: &Site, name: &str) -> usize {
     organization(&state, name).records[MODULE].iter().filter(|record| is_checked(record)).count()
 }
 
-#[test]
-fn revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself() {
-    let site = site();
+fn revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself(store: Store) {
+    let site = site(store);
     let before = site.state();
     let mut process = site.serve();
     let log = site.log();
@@ -103,9 +107,7 @@ fn revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself() {
     std::fs::write(site.file("org-a.token"), "1000.simulated.renewed.a").unwrap();
     until_true("the transfer goes on by itself", 60, || checked(&site, ORG_A) == 3);
     until_true("accounts list shows that too", 10, || state_of(&site, ORG_A) == "ok");
-    until_true("nothing is open", 10, || {
-        log.count("SELECT count(*) FROM effects WHERE status NOT IN ('succeeded', 'failed')") == 0
-    });
+    until_true("nothing is open", 10, || log.open_effects() == 0);
     process.terminate();
     assert!(process.wait(10).success());
 
@@ -115,11 +117,10 @@ fn revoked_account_waits_while_the_other_goes_on_and_recovers_by_itself() {
     assert_eq!(log.events_of("account.recovered"), 1);
 }
 
-#[test]
-fn accounts_server_that_fails_for_a_while_costs_no_file_its_attempts() {
+fn accounts_server_that_fails_for_a_while_costs_no_file_its_attempts(store: Store) {
     let mut seed = small(2, 12);
     seed.faults.push(FaultRule::once("workdrive.upload", Fault::Delay { ms: 100 }).forever());
-    let site = Site::new(&seed);
+    let site = Site::on(store, &seed);
     // One attempt may meet the dead token; the outage itself must cost none.
     site.configure(&site.settings().with("[transfers.contacts]\nmax_attempts = 2\nconcurrency = 2"));
     let before = site.state();

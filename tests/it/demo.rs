@@ -3,13 +3,19 @@
 use std::process::Command;
 
 use serde_json::Value;
-use tests::binary;
+use tests::{Database, Store, binary};
 
-#[test]
-fn demo_verifies_both_organisations_and_prints_one_json_object() {
+on_both! {
+    demo_verifies_both_organisations_and_prints_one_json_object,
+}
+
+fn demo_verifies_both_organisations_and_prints_one_json_object(store: Store) {
     let folder = tempfile::tempdir().unwrap();
+    // The demo makes a database of its own beside this one.
+    let server = Database::new(store, folder.path());
     let output = Command::new(binary::path())
         .args(["demo", "--headless", "--json", "--large-file-bytes", "12000000", "--timeout-seconds", "150"])
+        .args(server.url().iter().flat_map(|url| ["--store", url]))
         .current_dir(folder.path())
         .output()
         .unwrap();

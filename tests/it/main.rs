@@ -2,6 +2,18 @@
 
 #![allow(clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+/// Makes a test on SQLite and one on PostgreSQL of each function that takes a [`tests::Store`].
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[test] fn $name() { super::$name(tests::Store::Sqlite); })+
+        }
+        mod postgres {
+            $(#[test] fn $name() { super::$name(tests::Store::Postgres); })+
+        }
+    };
+}
+
 mod bad_input;
 mod comparison;
 mod consent;

@@ -5,9 +5,15 @@ use simulator::seed::constants::{
     ORG_A_REFRESH_TOKEN, ORG_B_CLIENT_ID, ORG_B_CLIENT_SECRET, ORG_B_REFRESH_TOKEN, SOURCE_TEAM_FOLDER_ID,
 };
 use tests::verify::{self, is_checked, records};
-use tests::{Settings, Site};
+use tests::{Settings, Site, Store};
 
 use crate::trees::{arrive, pending, small};
+
+on_both! {
+    old_environment_names_move_everything_once,
+    missing_folder_is_shown_fails_the_run_and_holds_up_nobody,
+    dry_run_says_what_it_would_do_and_changes_nothing,
+}
 
 const VARIABLES: [(&str, &str); 12] = [
     ("ZOHO_REGION", "com"),
@@ -25,8 +31,8 @@ const VARIABLES: [(&str, &str); 12] = [
 ];
 
 /// A site with the old names alone; the file holds nothing but addresses.
-fn site(records: u32) -> Site {
-    let mut site = Site::new(&small(records, 3));
+fn site(store: Store, records: u32) -> Site {
+    let mut site = Site::on(store, &small(records, 3));
     site.configure(&Settings::endpoints(site.simulator()));
     for (name, value) in VARIABLES {
         site.set_variable(name, value);
@@ -39,9 +45,8 @@ fn checked(site: &Site) -> Vec<String> {
     records(&state).iter().filter(|record| is_checked(record)).map(|record| record.id.clone()).collect()
 }
 
-#[test]
-fn old_environment_names_move_everything_once() {
-    let site = site(3);
+fn old_environment_names_move_everything_once(store: Store) {
+    let site = site(store, 3);
     let before = site.state();
     let ids: Vec<String> = records(&before).iter().map(|record| record.id.clone()).collect();
 
@@ -81,9 +86,8 @@ fn old_environment_names_move_everything_once() {
     }
 }
 
-#[test]
-fn missing_folder_is_shown_fails_the_run_and_holds_up_nobody() {
-    let site = site(1);
+fn missing_folder_is_shown_fails_the_run_and_holds_up_nobody(store: Store) {
+    let site = site(store, 1);
     let missing = site.control().create_record("org-a", MODULE, &pending("Nobody ever made this")).unwrap();
     let before = site.state();
     let run = site.run(&["transfer"]);
@@ -98,9 +102,8 @@ fn missing_folder_is_shown_fails_the_run_and_holds_up_nobody() {
     verify::compare(&before, &site.state()).assert_right();
 }
 
-#[test]
-fn dry_run_says_what_it_would_do_and_changes_nothing() {
-    let site = site(2);
+fn dry_run_says_what_it_would_do_and_changes_nothing(store: Store) {
+    let site = site(store, 2);
     let before = site.state();
     let run = site.run(&["transfer", "--dry-run", "--json"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);

@@ -7,9 +7,13 @@ use simulator::control::TreeChange;
 use simulator::seed::constants::{MODULE, ORG_A, ORG_B};
 use tests::verify::{self, is_checked, records};
 use tests::wait::until_true;
-use tests::{Site, story};
+use tests::{Site, Store, story};
 
 use crate::trees::{at_source, pending, small};
+
+on_both! {
+    hostile_names_arrive_as_they_are_and_touch_no_file_here,
+}
 
 const HOSTILE: [&str; 10] = [
     "../../etc/passwd",
@@ -24,9 +28,8 @@ const HOSTILE: [&str; 10] = [
     "right\u{202e}to left.txt",
 ];
 
-#[test]
-fn hostile_names_arrive_as_they_are_and_touch_no_file_here() {
-    let mut site = Site::new(&small(0, 0));
+fn hostile_names_arrive_as_they_are_and_touch_no_file_here(store: Store) {
+    let mut site = Site::on(store, &small(0, 0));
     std::fs::create_dir(site.file("tmp")).unwrap();
     let temporary = site.file("tmp").display().to_string();
     site.set_variable("TMPDIR", &temporary);

@@ -5,20 +5,26 @@ use std::time::{Duration, Instant};
 use simulator::{Fault, FaultRule};
 use tests::verify::{self, is_checked, records};
 use tests::wait::until_true;
-use tests::{Site, story};
+use tests::{Site, Store, story};
 
 use crate::trees::{at_source, small};
+
+on_both! {
+    sigterm_parks_a_long_upload_and_the_next_start_finishes_it,
+    second_signal_ends_at_once,
+    sigterm_when_idle_ends_quickly_and_well,
+}
 
 const MIB: u64 = 1024 * 1024;
 
 /// One record whose folder holds a large file that takes half a minute, and small ones.
-fn slow_site(grace_seconds: u32) -> Site {
+fn slow_site(store: Store, grace_seconds: u32) -> Site {
     let mut seed = small(1, 3);
     let mut large = at_source("Customer 0001/large.bin");
     large.size_bytes = Some(30 * MIB);
     seed.organizations[1].workdrive.entries.push(large);
     seed.faults.push(FaultRule::once("workdrive.download", Fault::SlowDrip { bytes_per_second: MIB }).forever());
-    let site = Site::new(&seed);
+    let site = Site::on(store, &seed);
     site.configure(&site.settings().with(&format!("[service]\nshutdown_grace_seconds = {grace_seconds}")));
     site
 }
@@ -31,9 +37,8 @@ fn until_only_the_large_file_is_left(site: &Site) {
     });
 }
 
-#[test]
-fn sigterm_parks_a_long_upload_and_the_next_start_finishes_it() {
-    let site = slow_site(3);
+fn sigterm_parks_a_long_upload_and_the_next_start_finishes_it(store: Store) {
+    let site = slow_site(store, 3);
     let before = site.state();
     let mut process = site.serve();
     until_only_the_large_file_is_left(&site);
@@ -59,9 +64,8 @@ fn sigterm_parks_a_long_upload_and_the_next_start_finishes_it() {
     assert!(site.control().counts().misdeeds.is_empty(), "{:?}", site.control().counts().misdeeds);
 }
 
-#[test]
-fn second_signal_ends_at_once() {
-    let site = slow_site(60);
+fn second_signal_ends_at_once(store: Store) {
+    let site = slow_site(store, 60);
     let mut process = site.serve();
     until_only_the_large_file_is_left(&site);
     process.terminate();
@@ -73,9 +77,8 @@ fn second_signal_ends_at_once() {
     assert!(told.elapsed() < Duration::from_secs(2), "it took {:?}", told.elapsed());
 }
 
-#[test]
-fn sigterm_when_idle_ends_quickly_and_well() {
-    let site = Site::new(&small(1, 2));
+fn sigterm_when_idle_ends_quickly_and_well(store: Store) {
+    let site = Site::on(store, &small(1, 2));
     let mut process = site.serve();
     until_true("the work is done", 30, || records(&site.state()).iter().all(is_checked));
     let told = Instant::now();

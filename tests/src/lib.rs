@@ -5,6 +5,7 @@
 //! go unnoticed. What the providers hold is seen through the simulator's state, what the log holds through SQL.
 
 pub mod binary;
+pub mod database;
 pub mod http;
 pub mod log;
 pub mod process;
@@ -14,6 +15,7 @@ pub mod story;
 pub mod verify;
 pub mod wait;
 
+pub use database::{Database, Store};
 pub use process::{Process, Ran};
 pub use settings::Settings;
 pub use site::Site;

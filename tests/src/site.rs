@@ -9,15 +9,20 @@ use simulator::control::{State, StateQuery};
 use simulator::{Control, Seed, Simulator};
 use tempfile::TempDir;
 
+use crate::database::{Database, Store};
 use crate::http::{Answer, get};
 use crate::log::Log;
 use crate::wait::{until, until_true};
 use crate::{Process, Ran, Settings, binary};
 
+/// The vault's key where the database is on a server.
+const KEY: &str = "a2V5IGZvciB0ZXN0cyBhbmQgZm9yIG5vdGhpbmcgZWw=";
+
 /// A folder with settings and a database, and the simulator they point at. Kept when the test fails.
 #[derive(Debug)]
 pub struct Site {
     folder: TempDir,
+    database: Database,
     binary: PathBuf,
     listen: SocketAddr,
     simulator: Simulator,
@@ -25,17 +30,34 @@ pub struct Site {
 }
 
 impl Site {
-    /// A site whose simulator starts from `seed`, with the settings of [`Settings::of`].
+    /// A site on SQLite whose simulator starts from `seed`, with the settings of [`Settings::of`].
+    #[must_use]
+    pub fn new(seed: &Seed) -> Self {
+        Self::on(Store::Sqlite, seed)
+    }
+
+    /// As [`Site::new`], on either database.
+    #[must_use]
+    pub fn on(store: Store, seed: &Seed) -> Self {
+        Self::with_database(seed, |folder| Database::new(store, folder))
+    }
+
+    /// As [`Site::new`], with the database that `make` gives for the site's folder.
     ///
     /// # Panics
     /// When something cannot be made.
     #[must_use]
-    pub fn new(seed: &Seed) -> Self {
+    pub fn with_database(seed: &Seed, make: impl FnOnce(&Path) -> Database) -> Self {
         let folder = tempfile::Builder::new().prefix("gateledger-").tempdir().expect("a temporary folder can be made");
         let options = simulator::Options { spool_directory: folder.path().to_owned(), ..simulator::Options::default() };
         let simulator = simulator::start(seed, options).expect("the simulator starts");
         let listen = free_address();
-        let site = Site { folder, binary: binary::path(), listen, simulator, environment: Vec::new() };
+        let database = make(folder.path());
+        // By the environment, so that tests may write whatever they like into the file.
+        let environment = database.url().map_or_else(Vec::new, |url| {
+            vec![("GATELEDGER__STORE__URL".to_owned(), url.to_owned()), ("GATELEDGER_KEY".to_owned(), KEY.to_owned())]
+        });
+        let site = Site { folder, database, binary: binary::path(), listen, simulator, environment };
         site.configure(&site.settings());
         site
     }
@@ -54,7 +76,8 @@ impl Site {
         std::fs::write(self.file("gateledger.toml"), settings.text()).expect("the settings can be written");
     }
 
-    /// A variable for every process started from now on; there are no others but `PATH`.
+    /// A variable for every process started from now on; there are no others but `PATH`
+    /// and, on a server, the two that name the database and the key.
     pub fn set_variable(&mut self, name: &str, value: &str) {
         self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_owned()));
@@ -96,10 +119,16 @@ impl Site {
         self.control().state(&StateQuery::default())
     }
 
+    /// The database.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The log of this site; the database must be there.
     #[must_use]
     pub fn log(&self) -> Log {
-        Log::open(&self.file("gateledger.db"))
+        Log::open(&self.database)
     }
 
     /// Starts the command in the background; its outputs are appended to `stdout.txt` and `stderr.txt`.
