@@ -1,29 +1,37 @@
 //! Work that was given up: shown, and sent on its way again.
+//!
+//! Three things end here: an effect whose policy gave up, an event that a consumer cannot decide ([`EVENT_DECIDE`]), and a
+//! record of the topic that a consumer cannot read ([`RECORD_READ`]).
+
+mod refused;
 
 use catalogue::effect::{REDRIVEN, Redriven};
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Pool, Row};
-use event_log::{Append, Log, NewEvent, StreamName, UnitOfWork};
+use event_log::{Append, GlobalPosition, Log, NewEvent, StreamName, UnitOfWork};
 use serde::Serialize;
 use uuid::Uuid;
 
 use crate::Error;
 use crate::ledger::start_over;
+use crate::transfer::settings::Transfers;
+
+pub use refused::{EVENT_DECIDE, RECORD_READ, refuse_event, refuse_record};
 
 /// Parked work.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadLetter {
     /// Its number.
     pub dead_letter_id: i64,
-    /// The effect.
+    /// The effect; of an event or a record, what recognises it.
     pub effect_key: String,
     /// Its kind.
     pub kind: String,
     /// The stream it belongs to.
     pub stream_name: String,
-    /// The account.
+    /// The account; empty where it is not known.
     pub account: String,
-    /// The organisation.
+    /// The organisation; empty where it is not known.
     pub organization: String,
     /// Stable code of the cause.
     pub reason: String,
@@ -42,6 +50,26 @@ pub struct DeadLetter {
     /// What the effect was to do, as JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<serde_json::Value>,
+    /// Which consumer could not decide the event or read the record.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subscription_name: Option<String>,
+    /// Where the event stands in the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub global_position: Option<GlobalPosition>,
+    /// Where the record is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<RecordPlace>,
+}
+
+/// Where a record is in Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordPlace {
+    /// The topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: u32,
+    /// Its offset.
+    pub offset: i64,
 }
 
 /// Which dead letters.
@@ -89,12 +117,33 @@ pub async fn show(readers: &Pool, dead_letter_id: i64) -> Result<Option<DeadLett
     row.as_ref().map(dead_letter).transpose()
 }
 
-/// Sends parked work on its way again, with fresh attempts; tells so in its stream.
+/// Sends parked work on its way again, and tells so in its stream.
+///
+/// An effect gets fresh attempts. An event is decided again at once. A record is only closed: what it should have carried
+/// was read from the log when it was missed.
 ///
 /// # Errors
-/// [`Error::NoSuchDeadLetter`] when it is not there, resolved, or under way already.
-pub async fn redrive(log: &Log, dead_letter_id: i64) -> Result<(), Error> {
-    log.write(move |unit| Box::pin(async move { redrive_in(unit, dead_letter_id).await })).await
+/// [`Error::NoSuchDeadLetter`] when it is not there, resolved, or under way already; why an event could not be decided
+/// this time either.
+pub async fn redrive(log: &Log, transfers: &Transfers, dead_letter_id: i64) -> Result<(), Error> {
+    let Some(letter) = show(log.database().readers(), dead_letter_id).await? else {
+        return Err(Error::NoSuchDeadLetter(dead_letter_id));
+    };
+    match letter.kind.as_str() {
+        EVENT_DECIDE => refused::decide_again(log, transfers, letter).await,
+        RECORD_READ => refused::close(log, dead_letter_id).await,
+        _ => log.write(move |unit| Box::pin(async move { redrive_in(unit, dead_letter_id).await })).await,
+    }
+}
+
+/// Whether it still waits for somebody.
+async fn is_open(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<bool, Error> {
+    Ok(sql::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM dead_letters WHERE dead_letter_id = $1 AND resolved_at IS NULL)",
+    )
+    .bind(dead_letter_id)
+    .fetch_one(unit.connection())
+    .await?)
 }
 
 async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<(), Error> {
@@ -126,6 +175,14 @@ async fn redrive_in(unit: &mut UnitOfWork<'_>, dead_letter_id: i64) -> Result<()
 
 fn dead_letter(row: &Row) -> Result<DeadLetter, Error> {
     let request: Option<String> = row.try_get("request")?;
+    let global_position: Option<i64> = row.try_get("global_position")?;
+    let topic: Option<String> = row.try_get("topic")?;
+    let record = match topic {
+        Some(topic) => {
+            Some(RecordPlace { topic, partition: row.try_get("partition")?, offset: row.try_get("record_offset")? })
+        }
+        None => None,
+    };
     Ok(DeadLetter {
         dead_letter_id: row.try_get("dead_letter_id")?,
         effect_key: row.try_get("effect_key")?,
@@ -141,5 +198,8 @@ fn dead_letter(row: &Row) -> Result<DeadLetter, Error> {
         redriven_at: row.try_get("redriven_at")?,
         resolved_at: row.try_get("resolved_at")?,
         request: request.and_then(|text| serde_json::from_str(&text).ok()),
+        subscription_name: row.try_get("subscription_name")?,
+        global_position: global_position.map(GlobalPosition),
+        record,
     })
 }

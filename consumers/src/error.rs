@@ -48,6 +48,9 @@ pub enum Error {
     /// There is no such dead letter.
     #[error("there is no open dead letter {0}")]
     NoSuchDeadLetter(i64),
+    /// Events could not be had from Kafka.
+    #[error(transparent)]
+    Carrier(#[from] kafka::Error),
     /// A provider refused a read that a person asked for.
     #[error(transparent)]
     Provider(#[from] Box<providers::error::Error>),

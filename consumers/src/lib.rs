@@ -5,11 +5,11 @@
 //! says. Whatever crashes, an effect is settled by reading the provider back before it is ever done again.
 
 pub mod check;
+pub mod consumer;
 pub mod context;
 pub mod crm_update;
 pub mod dead_letter;
 mod error;
-mod follow;
 pub mod idle;
 pub mod ledger;
 pub mod pause;
@@ -24,14 +24,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use event_log::{RecordedEvent, UnitOfWork};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 pub use context::{Context, Timing};
 pub use error::Error;
 
-use crate::ledger::Lane;
+pub use consumer::Consumer;
+
+use crate::ledger::{Kind, Lane};
 
 /// Effects of the control lane that run at a time, per account: they are short, and many wait on the same listings.
 const CONTROL_SLOTS: u32 = 4;
@@ -52,12 +53,41 @@ pub async fn run(
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> Result<(), Error> {
-    recover(&context, alone).await?;
+    let work = Work { alone, consumers: Consumer::ALL.into(), carrier: None };
+    run_some(context, work, stop, abort).await
+}
+
+/// What a process of the consumers does.
+#[derive(Debug, Clone)]
+pub struct Work {
+    /// No other process works on this database: what is found started was left behind by a process that ended, and is
+    /// settled at once instead of when its lease runs out.
+    pub alone: bool,
+    /// Which consumers.
+    pub consumers: BTreeSet<Consumer>,
+    /// What carries the events; absent: the log is followed directly.
+    pub carrier: Option<kafka::Settings>,
+}
+
+/// As [`run`], for some of the consumers.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Cancellation
+/// As [`run`].
+pub async fn run_some(
+    context: Arc<Context>,
+    work: Work,
+    stop: CancellationToken,
+    abort: CancellationToken,
+) -> Result<(), Error> {
+    recover(&context, work.alone).await?;
     let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
-    let types = transfer::decide::FOLLOWS.to_vec();
-    tasks.spawn(follow::follow(context.clone(), "transfer", types, decide_transfer, stop.clone()));
-    let types = check::FOLLOWS.to_vec();
-    tasks.spawn(follow::follow(context.clone(), "crm-update", types, decide_check, stop.clone()));
+    for consumer in &work.consumers {
+        tasks.spawn(consumer.follow(context.clone(), work.carrier.clone(), stop.clone()));
+    }
+    let kinds: Vec<Kind> = work.consumers.iter().flat_map(|consumer| consumer.kinds()).copied().collect();
     for account in changed_accounts(&context) {
         let files =
             context.transfers.0.values().filter(|one| one.destination == account).map(|one| one.concurrency).sum();
@@ -65,7 +95,12 @@ pub async fn run(
             if slots == 0 {
                 continue;
             }
-            tasks.spawn(runner::dispatch(context.clone(), account.clone(), lane, slots, stop.clone(), abort.clone()));
+            let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
+            if kinds.is_empty() {
+                continue;
+            }
+            let share = runner::Share { account: account.clone(), lane, kinds, slots };
+            tasks.spawn(runner::dispatch(context.clone(), share, stop.clone(), abort.clone()));
         }
     }
     let hearts = CancellationToken::new();
@@ -89,22 +124,6 @@ pub async fn run(
     hearts.cancel();
     park(&context).await;
     result
-}
-
-fn decide_transfer<'a>(
-    unit: &'a mut UnitOfWork<'_>,
-    context: &'a Context,
-    event: &'a RecordedEvent,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
-    Box::pin(transfer::decide::decide(unit, &context.transfers, event))
-}
-
-fn decide_check<'a>(
-    unit: &'a mut UnitOfWork<'_>,
-    context: &'a Context,
-    event: &'a RecordedEvent,
-) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>> {
-    Box::pin(check::decide(unit, &context.transfers, event))
 }
 
 /// Accounts that effects change.

@@ -29,21 +29,20 @@ const BLOCKED: Duration = Duration::from_millis(100);
 /// Pause before an outcome is written again when the log cannot write.
 const WRITE_AGAIN: Duration = Duration::from_millis(500);
 
-/// Runs the effects of one account and lane until `stop`; then finishes what runs, until `abort`.
+/// Runs the effects of one share until `stop`; then finishes what runs, until `abort`.
 ///
 /// # Errors
 /// When the ledger cannot be read for a reason that no waiting helps.
 pub(crate) async fn dispatch(
     context: Arc<Context>,
-    account: String,
-    lane: Lane,
-    slots: u32,
+    share: Share,
     stop: CancellationToken,
     abort: CancellationToken,
 ) -> Result<(), Error> {
     let mut planned = context.planned();
     let mut access = context.accounts.changes();
-    let dispatcher = Arc::new(Dispatcher { context: context.clone(), account, lane, stop: stop.clone(), abort });
+    let Share { account, lane, kinds, slots } = share;
+    let dispatcher = Arc::new(Dispatcher { context: context.clone(), account, lane, kinds, stop: stop.clone(), abort });
     let mut workers = JoinSet::new();
     while !stop.is_cancelled() {
         planned.mark_unchanged();
@@ -66,10 +65,24 @@ pub(crate) async fn dispatch(
     Ok(())
 }
 
+/// What one dispatcher does.
+#[derive(Debug, Clone)]
+pub(crate) struct Share {
+    /// Effects that change this account.
+    pub(crate) account: String,
+    /// Of this lane.
+    pub(crate) lane: Lane,
+    /// Of these kinds.
+    pub(crate) kinds: Vec<Kind>,
+    /// So many at a time.
+    pub(crate) slots: u32,
+}
+
 struct Dispatcher {
     context: Arc<Context>,
     account: String,
     lane: Lane,
+    kinds: Vec<Kind>,
     stop: CancellationToken,
     abort: CancellationToken,
 }
@@ -110,6 +123,7 @@ impl Dispatcher {
         Claim {
             account: self.account.clone(),
             lane: self.lane,
+            kinds: self.kinds.clone(),
             leased_by: self.context.leased_by.clone(),
             lease: self.context.timing.lease,
             paused: self.context.pauses.now(self.context.now()),

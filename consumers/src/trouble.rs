@@ -162,7 +162,7 @@ fn pause(base: Duration, attempt: i64) -> Duration {
 }
 
 /// The error with its causes, on one line.
-fn in_words(error: &dyn std::error::Error) -> String {
+pub(crate) fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(below) = cause {

@@ -28,6 +28,7 @@ migrations![
     "20261121000600" "create_gateway",
     "20261121000700" "create_read_models",
     "20261121000800" "create_transfer_runs",
+    "20261122000000" "add_dead_letter_origins",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

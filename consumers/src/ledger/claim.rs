@@ -36,6 +36,8 @@ pub struct Claim {
     pub account: String,
     /// Lane of that account.
     pub lane: Lane,
+    /// Of these kinds.
+    pub kinds: Vec<Kind>,
     /// The process that claims.
     pub leased_by: String,
     /// How long the claim holds without being prolonged.
@@ -60,7 +62,7 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     ))
     .bind(&claim.account)
     .bind(claim.lane.as_str())
-    .bind(sql::list(Kind::ALL.map(Kind::as_str)))
+    .bind(sql::list(claim.kinds.iter().map(|kind| kind.as_str())))
     .bind(sql::list(claim.paused.names()))
     .bind(now)
     .bind(limit)
@@ -124,7 +126,7 @@ pub async fn next_due(readers: &Pool, claim: &Claim) -> Result<Option<DateTime<U
     ))
     .bind(&claim.account)
     .bind(claim.lane.as_str())
-    .bind(sql::list(Kind::ALL.map(Kind::as_str)))
+    .bind(sql::list(claim.kinds.iter().map(|kind| kind.as_str())))
     .bind(sql::list(claim.paused.names()))
     .fetch_optional(readers)
     .await?)

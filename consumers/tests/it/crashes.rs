@@ -5,7 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 use simulator::{Fault, FaultRule};
 
+use crate::database::On;
 use crate::stage::{Plan, Stage, sized, text};
+
+each_database! {
+    tokio::test(flavor = "multi_thread", worker_threads = 2);
+    any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked_once,
+}
 
 /// Rounds of the loop; each ends with the process dropped wherever it is.
 const ROUNDS: u64 = 36;
@@ -18,8 +24,7 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked_once() {
+async fn any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked_once(on: On) {
     let seed = 0x5EED_0001;
     let mut random = seed;
     let mut source: Vec<_> = Vec::new();
@@ -35,7 +40,7 @@ async fn any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked
         transfer: "max_attempts = 100\nconcurrency = 4",
         ..Plan::default()
     };
-    let mut stage = Stage::started(plan).await;
+    let mut stage = Stage::started(on, plan).await;
     let routes =
         ["workdrive.upload", "workdrive.upload_stream", "workdrive.create_folder", "crm.update", "workdrive.download"];
     for route in routes {

@@ -5,7 +5,21 @@ use catalogue::transfer::{Completed, Requested};
 use serde_json::json;
 use simulator::Fault;
 
+use crate::database::On;
 use crate::stage::{Plan, Stage, record, text};
+
+each_database! {
+    facts_in_any_order_and_any_number_ask_for_one_run,
+    ticked_records_and_records_without_a_folder_ask_for_nothing,
+    poll_that_still_finds_a_failed_record_asks_again,
+    event_that_does_not_decode_is_passed_over,
+    record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_other_folder_is_there,
+    record_ticked_by_a_person_meanwhile_is_not_ticked_again,
+    record_deleted_meanwhile_ends_as_a_dead_letter,
+    file_of_an_earlier_run_that_is_redriven_leaves_the_present_run_alone,
+    check_that_was_given_up_gets_another_chance_when_the_run_completes_again,
+    dead_letter_is_redriven_once,
+}
 
 fn fact(seconds: u32, folder: &str, ticked: bool) -> Changed {
     Changed {
@@ -25,10 +39,9 @@ async fn requested(stage: &Stage) -> Vec<(i64, String, String)> {
         .collect()
 }
 
-#[tokio::test]
-async fn facts_in_any_order_and_any_number_ask_for_one_run() {
+async fn facts_in_any_order_and_any_number_ask_for_one_run(on: On) {
     for order in [[1, 2, 3], [3, 2, 1], [2, 3, 1]] {
-        let mut stage = Stage::new(Plan::default()).await;
+        let mut stage = Stage::new(on, Plan::default()).await;
         for _ in 0..2 {
             for seconds in order {
                 stage.append_fact(fact(seconds, "Acme", false)).await;
@@ -45,9 +58,8 @@ async fn facts_in_any_order_and_any_number_ask_for_one_run() {
     }
 }
 
-#[tokio::test]
-async fn ticked_records_and_records_without_a_folder_ask_for_nothing() {
-    let mut stage = Stage::new(Plan::default()).await;
+async fn ticked_records_and_records_without_a_folder_ask_for_nothing(on: On) {
+    let mut stage = Stage::new(on, Plan::default()).await;
     stage.append_fact(fact(1, "Acme", true)).await;
     stage.append_fact(fact(2, "   ", false)).await;
     stage.poll(&[1, 2]).await;
@@ -56,9 +68,8 @@ async fn ticked_records_and_records_without_a_folder_ask_for_nothing() {
     assert!(requested(&stage).await.is_empty());
 }
 
-#[tokio::test]
-async fn poll_that_still_finds_a_failed_record_asks_again() {
-    let stage = Stage::started(Plan { source: vec![text("Beta/b.txt", "b")], ..Plan::default() }).await;
+async fn poll_that_still_finds_a_failed_record_asks_again(on: On) {
+    let stage = Stage::started(on, Plan { source: vec![text("Beta/b.txt", "b")], ..Plan::default() }).await;
     stage.until_events("transfer.failed", 1).await;
     stage.add("org-b", "team-b", &[text("Acme/a.txt", "late")]);
     stage.advance(60);
@@ -68,9 +79,8 @@ async fn poll_that_still_finds_a_failed_record_asks_again() {
     assert_eq!(reasons, ["changed", "retry"]);
 }
 
-#[tokio::test]
-async fn event_that_does_not_decode_is_passed_over() {
-    let mut stage = Stage::new(Plan::default()).await;
+async fn event_that_does_not_decode_is_passed_over(on: On) {
+    let mut stage = Stage::new(on, Plan::default()).await;
     let broken =
         event_log::NewEvent::new(catalogue::crm::CHANGED, "poll", &json!({"nonsense": true})).of("org-a", "acme");
     let stream = catalogue::crm::stream("org-a", "Contacts", "0");
@@ -81,12 +91,11 @@ async fn event_that_does_not_decode_is_passed_over() {
     assert!(stage.is_ticked(1));
 }
 
-#[tokio::test]
-async fn record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_other_folder_is_there() {
+async fn record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_other_folder_is_there(on: On) {
     // Whether the log learns of it before the copy is complete, or only later.
     for learned_at_once in [true, false] {
         let source = vec![text("Acme/a.txt", "alpha"), text("Beta/b.txt", "beta")];
-        let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+        let mut stage = Stage::new(on, Plan { source, ..Plan::default() }).await;
         stage.fault("workdrive.download", Fault::Delay { ms: 500 }, 1);
         stage.start();
         stage.learn(1).await;
@@ -115,9 +124,8 @@ async fn record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_ot
     }
 }
 
-#[tokio::test]
-async fn record_ticked_by_a_person_meanwhile_is_not_ticked_again() {
-    let mut stage = Stage::new(Plan::default()).await;
+async fn record_ticked_by_a_person_meanwhile_is_not_ticked_again(on: On) {
+    let mut stage = Stage::new(on, Plan::default()).await;
     stage.fault("workdrive.download", Fault::Delay { ms: 400 }, 1);
     stage.start();
     stage.learn(1).await;
@@ -129,9 +137,8 @@ async fn record_ticked_by_a_person_meanwhile_is_not_ticked_again() {
     stage.assert_mirrored("Acme");
 }
 
-#[tokio::test]
-async fn record_deleted_meanwhile_ends_as_a_dead_letter() {
-    let mut stage = Stage::new(Plan::default()).await;
+async fn record_deleted_meanwhile_ends_as_a_dead_letter(on: On) {
+    let mut stage = Stage::new(on, Plan::default()).await;
     stage.fault("workdrive.download", Fault::Delay { ms: 400 }, 1);
     stage.start();
     stage.learn(1).await;
@@ -142,10 +149,9 @@ async fn record_deleted_meanwhile_ends_as_a_dead_letter() {
     assert_eq!(stage.dead_letters().await[0].reason, "record_gone");
 }
 
-#[tokio::test]
-async fn file_of_an_earlier_run_that_is_redriven_leaves_the_present_run_alone() {
+async fn file_of_an_earlier_run_that_is_redriven_leaves_the_present_run_alone(on: On) {
     let source = vec![text("Acme/a.txt", "alpha"), text("Acme/b.txt", "beta"), text("Beta/c.txt", "gamma")];
-    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    let mut stage = Stage::new(on, Plan { source, ..Plan::default() }).await;
     stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
     stage.start();
     stage.learn(1).await;
@@ -172,10 +178,9 @@ async fn file_of_an_earlier_run_that_is_redriven_leaves_the_present_run_alone() 
     stage.until_events("crm_record.updated", 3).await;
 }
 
-#[tokio::test]
-async fn check_that_was_given_up_gets_another_chance_when_the_run_completes_again() {
+async fn check_that_was_given_up_gets_another_chance_when_the_run_completes_again(on: On) {
     let source = vec![text("Acme/a.txt", "alpha"), text("Acme/b.txt", "beta")];
-    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    let mut stage = Stage::new(on, Plan { source, ..Plan::default() }).await;
     stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
     stage.fault("crm.update", Fault::Status { code: 403, html_body: false }, 1);
     stage.start();
@@ -183,28 +188,24 @@ async fn check_that_was_given_up_gets_another_chance_when_the_run_completes_agai
     stage.until_events("crm_record.update_failed", 1).await;
     stage.until_idle().await;
     let file = stage.dead_letters().await.into_iter().find(|letter| letter.kind == "file.copy").unwrap();
-    consumers::dead_letter::redrive(&stage.log, file.dead_letter_id).await.unwrap();
+    stage.redrive(file.dead_letter_id).await.unwrap();
     stage.until("the check", async || stage.is_ticked(1).then_some(())).await;
     stage.until_idle().await;
     assert!(stage.dead_letters().await.is_empty());
 }
 
-#[tokio::test]
-async fn dead_letter_is_redriven_once() {
-    let mut stage = Stage::new(Plan::default()).await;
+async fn dead_letter_is_redriven_once(on: On) {
+    let mut stage = Stage::new(on, Plan::default()).await;
     stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
     stage.start();
     stage.learn(1).await;
     stage.until_idle().await;
     stage.stop().await;
     let letter = stage.dead_letters().await[0].dead_letter_id;
-    consumers::dead_letter::redrive(&stage.log, letter).await.unwrap();
-    let again = consumers::dead_letter::redrive(&stage.log, letter).await;
+    stage.redrive(letter).await.unwrap();
+    let again = stage.redrive(letter).await;
     assert!(matches!(again, Err(consumers::Error::NoSuchDeadLetter(_))));
-    assert!(matches!(
-        consumers::dead_letter::redrive(&stage.log, 999).await,
-        Err(consumers::Error::NoSuchDeadLetter(999))
-    ));
+    assert!(matches!(stage.redrive(999).await, Err(consumers::Error::NoSuchDeadLetter(999))));
     assert_eq!(stage.events("effect.redriven").await.len(), 1);
     stage.start();
     stage.until_idle().await;

@@ -1,4 +1,4 @@
-//! The laws of the ledger, over real SQLite, under any interleaving of two processes and their crashes.
+//! The laws of the ledger, over real databases, under any interleaving of two processes and their crashes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,18 +11,33 @@ use consumers::ledger::{
     recover_all, recover_expired, renew, start_over,
 };
 use consumers::pause::Paused;
-use event_log::{Access, Database, Log, StreamName};
+use event_log::{Log, StreamName, sql};
 use proptest::prelude::*;
 use service::clock::{FixedClock, as_function};
-use tempfile::TempDir;
 use uuid::Uuid;
+
+use crate::database::{On, Place};
+
+each_database! {
+    crash_uses_up_no_attempt_and_leaves_an_unknown_outcome,
+    settling_remembers_when_the_effect_was_really_started,
+    lost_lease_writes_nothing,
+    only_what_is_running_is_prolonged,
+    parked_effects_are_settled_after_a_while,
+    nothing_is_due_that_cannot_be_claimed,
+    two_unknown_twins_do_not_wait_for_each_other,
+    row_that_does_not_decode_is_not_in_the_way,
+    unsettled_effect_is_settled_when_it_starts_over_and_others_are_not,
+    effect_that_moved_to_a_later_run_counts_there,
+    planning_again_changes_nothing_in_the_same_run,
+}
 
 const LEASE: Duration = Duration::from_secs(60);
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 const MAX_ATTEMPTS: i64 = 3;
 
 struct Book {
-    _folder: TempDir,
+    _place: Place,
     clock: FixedClock,
     log: Log,
 }
@@ -53,6 +68,7 @@ fn claiming(process: &str) -> Claim {
     Claim {
         account: "a".to_owned(),
         lane: Lane::Files,
+        kinds: Kind::ALL.to_vec(),
         leased_by: process.to_owned(),
         lease: LEASE,
         paused: Paused::default(),
@@ -68,13 +84,25 @@ fn failed(code: &str) -> Verdict {
 }
 
 impl Book {
-    async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+    async fn new(on: On) -> Self {
+        Book::at(Place::new(on).await).await
+    }
+
+    async fn at(place: Place) -> Self {
         let clock = FixedClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-        let url = format!("sqlite:{}", folder.path().join("log.db").display());
-        let database = Database::open(&event_log::Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
-        let log = Log::open(database, 16, as_function(Arc::new(clock.clone()))).await.unwrap();
-        Book { _folder: folder, clock, log }
+        let log = Log::open(place.open().await, 16, as_function(Arc::new(clock.clone()))).await.unwrap();
+        Book { _place: place, clock, log }
+    }
+
+    /// An empty ledger.
+    async fn clear(&self) {
+        let clearing = self.log.write::<_, Error, _>(|unit| {
+            Box::pin(async move {
+                sql::query("DELETE FROM effects").execute(unit.connection()).await?;
+                Ok(())
+            })
+        });
+        clearing.await.unwrap();
     }
 
     async fn plan(&self, effects: Vec<Planned>) {
@@ -119,11 +147,12 @@ impl Book {
 
     /// Status, attempts and code of an effect.
     async fn row(&self, key: &str) -> (String, i64, Option<String>) {
-        sqlx::query_as("SELECT status, attempt, error_code FROM effects WHERE effect_key = $1")
+        let row = sql::query("SELECT status, attempt, error_code FROM effects WHERE effect_key = $1")
             .bind(key)
             .fetch_one(self.log.database().readers())
             .await
-            .unwrap()
+            .unwrap();
+        (row.try_get(0).unwrap(), row.try_get(1).unwrap(), row.try_get(2).unwrap())
     }
 
     fn pass(&self, seconds: i64) {
@@ -131,9 +160,8 @@ impl Book {
     }
 }
 
-#[tokio::test]
-async fn crash_uses_up_no_attempt_and_leaves_an_unknown_outcome() {
-    let book = Book::new().await;
+async fn crash_uses_up_no_attempt_and_leaves_an_unknown_outcome(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", None)]).await;
     let effect = book.claim("p", 1).await.remove(0);
     assert!(!effect.unknown && !effect.was_tried());
@@ -146,9 +174,8 @@ async fn crash_uses_up_no_attempt_and_leaves_an_unknown_outcome() {
     assert_eq!(effect.attempt, 0);
 }
 
-#[tokio::test]
-async fn settling_remembers_when_the_effect_was_really_started() {
-    let book = Book::new().await;
+async fn settling_remembers_when_the_effect_was_really_started(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", None)]).await;
     let begun = book.clock_now();
     book.claim("p", 1).await;
@@ -160,9 +187,8 @@ async fn settling_remembers_when_the_effect_was_really_started() {
     }
 }
 
-#[tokio::test]
-async fn lost_lease_writes_nothing() {
-    let book = Book::new().await;
+async fn lost_lease_writes_nothing(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", None)]).await;
     let slow = book.claim("slow", 1).await.remove(0);
     book.pass(61);
@@ -176,9 +202,8 @@ async fn lost_lease_writes_nothing() {
     assert_eq!(book.row("k").await.0, "succeeded");
 }
 
-#[tokio::test]
-async fn only_what_is_running_is_prolonged() {
-    let book = Book::new().await;
+async fn only_what_is_running_is_prolonged(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("alive", None), planned("abandoned", None)]).await;
     assert_eq!(book.claim("p", 2).await.len(), 2);
     book.pass(40);
@@ -192,9 +217,8 @@ async fn only_what_is_running_is_prolonged() {
     assert_eq!(book.row("alive").await.0, "started");
 }
 
-#[tokio::test]
-async fn parked_effects_are_settled_after_a_while() {
-    let book = Book::new().await;
+async fn parked_effects_are_settled_after_a_while(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", None)]).await;
     book.claim("p", 1).await;
     book.log.write::<_, Error, _>(|unit| Box::pin(park(unit, "p", SETTLE_AFTER))).await.unwrap();
@@ -203,9 +227,8 @@ async fn parked_effects_are_settled_after_a_while() {
     assert!(book.claim("q", 1).await[0].unknown);
 }
 
-#[tokio::test]
-async fn nothing_is_due_that_cannot_be_claimed() {
-    let book = Book::new().await;
+async fn nothing_is_due_that_cannot_be_claimed(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("one", Some("change")), planned("two", Some("change"))]).await;
     let one = book.claim("p", 2).await;
     assert_eq!(one.len(), 1, "twins never run together");
@@ -213,11 +236,12 @@ async fn nothing_is_due_that_cannot_be_claimed() {
     book.finish("p", &one[0], succeeded()).await.unwrap();
     assert!(book.next_due().await.is_some());
     let consent =
-        "INSERT INTO provider_accounts (account, state, since, checked_at) VALUES ('b', 'needs_consent', '', '')";
+        "INSERT INTO provider_accounts (account, state, since, checked_at) VALUES ('b', 'needs_consent', $1, $1)";
     book.log
         .write::<_, Error, _>(move |unit| {
             Box::pin(async move {
-                sql::query(consent).execute(unit.connection()).await?;
+                let now = unit.now();
+                sql::query(consent).bind(now).execute(unit.connection()).await?;
                 Ok(())
             })
         })
@@ -227,9 +251,8 @@ async fn nothing_is_due_that_cannot_be_claimed() {
     assert!(book.claim("p", 2).await.is_empty());
 }
 
-#[tokio::test]
-async fn two_unknown_twins_do_not_wait_for_each_other() {
-    let book = Book::new().await;
+async fn two_unknown_twins_do_not_wait_for_each_other(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("one", Some("change")), planned("two", Some("change"))]).await;
     let marking = book.log.write::<_, Error, _>(|unit| {
         Box::pin(async move {
@@ -241,9 +264,8 @@ async fn two_unknown_twins_do_not_wait_for_each_other() {
     assert_eq!(book.claim("p", 2).await.len(), 1);
 }
 
-#[tokio::test]
-async fn row_that_does_not_decode_is_not_in_the_way() {
-    let book = Book::new().await;
+async fn row_that_does_not_decode_is_not_in_the_way(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("newer", None), planned("broken", None), planned("fine", None)]).await;
     let damaging = book.log.write::<_, Error, _>(|unit| {
         Box::pin(async move {
@@ -263,11 +285,10 @@ async fn row_that_does_not_decode_is_not_in_the_way() {
     assert_eq!(book.row("broken").await.2.as_deref(), Some("undecodable"));
 }
 
-#[tokio::test]
-async fn unsettled_effect_is_settled_when_it_starts_over_and_others_are_not() {
+async fn unsettled_effect_is_settled_when_it_starts_over_and_others_are_not(on: On) {
     for (code, expected) in [(UNSETTLED, "unknown"), ("not_found", "planned")] {
         for by_a_later_run in [false, true] {
-            let book = Book::new().await;
+            let book = Book::new(on).await;
             book.plan(vec![planned("k", None)]).await;
             let effect = book.claim("p", 1).await.remove(0);
             book.finish("p", &effect, failed(code)).await.unwrap();
@@ -289,18 +310,16 @@ async fn unsettled_effect_is_settled_when_it_starts_over_and_others_are_not() {
     }
 }
 
-#[tokio::test]
-async fn effect_that_moved_to_a_later_run_counts_there() {
-    let book = Book::new().await;
+async fn effect_that_moved_to_a_later_run_counts_there(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", None)]).await;
     let effect = book.claim("p", 1).await.remove(0);
     book.plan(vec![Planned { run: 2, ..planned("k", None) }]).await;
     assert_eq!(book.finish("p", &effect, succeeded()).await.unwrap(), (2, true));
 }
 
-#[tokio::test]
-async fn planning_again_changes_nothing_in_the_same_run() {
-    let book = Book::new().await;
+async fn planning_again_changes_nothing_in_the_same_run(on: On) {
+    let book = Book::new(on).await;
     book.plan(vec![planned("k", Some("change"))]).await;
     let effect = book.claim("p", 1).await.remove(0);
     book.finish("p", &effect, succeeded()).await.unwrap();
@@ -476,19 +495,19 @@ impl World {
     }
 }
 
-async fn any_story_ends_well(steps: Vec<Step>) {
-    let book = Book::new().await;
+async fn any_story_ends_well(book: &Book, steps: Vec<Step>) {
+    book.clear().await;
     book.plan(EFFECTS.iter().map(|(key, once_key)| planned(key, *once_key)).collect()).await;
     let mut world = World::default();
     for step in steps {
-        world.apply(&book, step).await;
+        world.apply(book, step).await;
     }
     // From here on everything goes well.
     for _ in 0..40 {
         for process in 0..2u8 {
-            world.apply(&book, Step::Claim(process + 4)).await;
+            world.apply(book, Step::Claim(process + 4)).await;
             while !world.held[usize::from(process)].is_empty() {
-                world.apply(&book, Step::Succeed(process)).await;
+                world.apply(book, Step::Succeed(process)).await;
             }
         }
         book.pass(10);
@@ -507,14 +526,25 @@ async fn any_story_ends_well(steps: Vec<Step>) {
     assert_eq!(book.next_due().await, None);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+fn any_story_ends_well_on(on: On) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let book = runtime.block_on(Book::new(on));
+    let config = proptest::test_runner::Config { cases: 40, ..Default::default() };
+    let stories = proptest::collection::vec(step(), 0..60);
+    proptest::test_runner::TestRunner::new(config)
+        .run(&stories, |steps| {
+            runtime.block_on(any_story_ends_well(&book, steps));
+            Ok(())
+        })
+        .unwrap();
+}
 
-    #[test]
-    fn any_interleaving_of_processes_crashes_and_lost_answers_ends_each_effect_once(
-        steps in proptest::collection::vec(step(), 0..60),
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(any_story_ends_well(steps));
-    }
+#[test]
+fn any_interleaving_of_processes_crashes_and_lost_answers_ends_each_effect_once_on_sqlite() {
+    any_story_ends_well_on(On::Sqlite);
+}
+
+#[test]
+fn any_interleaving_of_processes_crashes_and_lost_answers_ends_each_effect_once_on_postgres() {
+    any_story_ends_well_on(On::Postgres);
 }

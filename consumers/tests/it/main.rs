@@ -1,5 +1,8 @@
-//! The consumers over real SQLite and simulated providers.
+//! The consumers over real databases and simulated providers.
 #![allow(clippy::unwrap_used, missing_docs)]
+
+#[macro_use]
+mod database;
 
 mod copying;
 mod crashes;

@@ -4,7 +4,16 @@ use serde_json::json;
 use simulator::Fault;
 use simulator::control::{GrantChange, GrantRenewal};
 
+use crate::database::On;
 use crate::stage::{Plan, Stage, text};
+
+each_database! {
+    throttled_call_waits_as_long_as_it_is_told_and_uses_up_no_attempt,
+    throttled_source_holds_up_no_other_source,
+    revoked_source_stops_alone_and_goes_on_after_consent,
+    destination_that_is_revoked_in_the_middle_goes_on_where_it_was,
+    suspended_licence_is_no_reason_to_ask_for_every_file,
+}
 
 /// A second transfer, from organisation C.
 const OTHER: &str = "[transfers.other]\ncrm = \"org-a\"\nsource = \"org-c\"\ndestination = \"org-a\"\n\
@@ -16,12 +25,11 @@ fn two_sources() -> Plan {
     Plan { folders: vec!["Acme", "Gamma"], transfer, ..Plan::default() }
 }
 
-#[tokio::test]
-async fn throttled_call_waits_as_long_as_it_is_told_and_uses_up_no_attempt() {
+async fn throttled_call_waits_as_long_as_it_is_told_and_uses_up_no_attempt(on: On) {
     let routes = ["workdrive.list", "workdrive.create_folder", "workdrive.download", "workdrive.upload"];
     for route in routes {
         let source = (0..4).map(|number| text(&format!("Acme/{number}.txt"), "x")).collect();
-        let mut stage = Stage::new(Plan { source, transfer: "max_attempts = 1", ..Plan::default() }).await;
+        let mut stage = Stage::new(on, Plan { source, transfer: "max_attempts = 1", ..Plan::default() }).await;
         stage.fault(route, Fault::Throttle { retry_after_seconds: Some(120) }, 1);
         stage.start();
         stage.learn(1).await;
@@ -42,9 +50,8 @@ async fn throttled_call_waits_as_long_as_it_is_told_and_uses_up_no_attempt() {
     }
 }
 
-#[tokio::test]
-async fn throttled_source_holds_up_no_other_source() {
-    let mut stage = Stage::new(two_sources()).await;
+async fn throttled_source_holds_up_no_other_source(on: On) {
+    let mut stage = Stage::new(on, two_sources()).await;
     let rule = simulator::FaultRule::once("workdrive.download", Fault::Throttle { retry_after_seconds: Some(300) });
     stage.control().add_fault(rule.for_organization("org-b")).unwrap();
     stage.start();
@@ -57,9 +64,8 @@ async fn throttled_source_holds_up_no_other_source() {
     stage.until("the throttled record", async || stage.is_ticked(1).then_some(())).await;
 }
 
-#[tokio::test]
-async fn revoked_source_stops_alone_and_goes_on_after_consent() {
-    let mut stage = Stage::new(two_sources()).await;
+async fn revoked_source_stops_alone_and_goes_on_after_consent(on: On) {
+    let mut stage = Stage::new(on, two_sources()).await;
     stage.control().revoke_grants("org-b", &GrantChange::default()).unwrap();
     stage.start();
     stage.learn(1).await;
@@ -86,11 +92,10 @@ async fn revoked_source_stops_alone_and_goes_on_after_consent() {
     stage.assert_mirrored("Acme");
 }
 
-#[tokio::test]
-async fn destination_that_is_revoked_in_the_middle_goes_on_where_it_was() {
+async fn destination_that_is_revoked_in_the_middle_goes_on_where_it_was(on: On) {
     let source = (0..20).map(|number| text(&format!("Acme/{number}.txt"), &number.to_string())).collect();
     let plan = Plan { source, transfer: "concurrency = 2", ..Plan::default() };
-    let mut stage = Stage::new(plan).await;
+    let mut stage = Stage::new(on, plan).await;
     stage.fault("workdrive.upload", Fault::Delay { ms: 30 }, 20);
     stage.start();
     stage.learn(1).await;
@@ -114,11 +119,10 @@ async fn destination_that_is_revoked_in_the_middle_goes_on_where_it_was() {
     assert!(stage.dead_letters().await.is_empty());
 }
 
-#[tokio::test]
-async fn suspended_licence_is_no_reason_to_ask_for_every_file() {
+async fn suspended_licence_is_no_reason_to_ask_for_every_file(on: On) {
     let source = (0..40).map(|number| text(&format!("Acme/{number}.txt"), "x")).collect();
     let knobs = json!({"workdrive": {"upload_refusal": "licence"}});
-    let stage = Stage::started(Plan { source, knobs, ..Plan::default() }).await;
+    let stage = Stage::started(on, Plan { source, knobs, ..Plan::default() }).await;
     stage.until("the first refusal", async || (stage.calls("workdrive.upload") > 0).then_some(())).await;
     stage
         .until("the lane to be paused", async || {

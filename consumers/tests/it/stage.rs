@@ -9,10 +9,10 @@ use accounts::Accounts;
 use catalogue::crm::{CHANGED, Changed, change_id, stream};
 use catalogue::poll;
 use chrono::{DateTime, TimeDelta, Utc};
-use consumers::{Context, Timing};
 use consumers::dead_letter::{self, DeadLetter};
 use consumers::transfer::settings::Transfers;
-use event_log::{Access, Append, Database, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
+use consumers::{Context, Timing};
+use event_log::{Append, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
 use providers::zoho::crm::ApiName;
 use serde_json::{Value, json};
 use service::clock::{Clock, SharedClock, SystemClock, as_function};
@@ -24,6 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::damage::damaging;
+use crate::database::{On, Place};
 
 /// How long a condition may take to come true.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -88,6 +89,7 @@ pub(crate) fn record(number: usize) -> String {
 pub(crate) struct Stage {
     _damage: Option<JoinSet<()>>,
     _folder: TempDir,
+    place: Place,
     simulator: simulator::Simulator,
     clock: Arc<MovedClock>,
     config: Config,
@@ -103,7 +105,11 @@ struct Running {
 }
 
 impl Stage {
-    pub(crate) async fn new(plan: Plan) -> Self {
+    pub(crate) async fn new(on: On, plan: Plan) -> Self {
+        Stage::at(Place::new(on).await, plan).await
+    }
+
+    pub(crate) async fn at(place: Place, plan: Plan) -> Self {
         let seed: simulator::Seed = serde_json::from_value(seed(&plan)).unwrap();
         let simulator = simulator::start(&seed, simulator::Options::default()).unwrap();
         let knobs = json!({"oauth": {"tokens_per_window": 10_000}, "workdrive": {"refused_listing": 0}});
@@ -117,16 +123,16 @@ impl Stage {
             workdrive = format!("http://{address}/workdrive");
             damage = Some(tasks);
         }
-        let config = config(folder.path(), simulator.base_url(), &workdrive, plan.transfer);
+        let config = config(folder.path(), &place.url, simulator.base_url(), &workdrive, plan.transfer);
         let clock = Arc::new(MovedClock::default());
-        let (log, accounts) = open(&config, clock.clone()).await;
-        Stage { _damage: damage, _folder: folder, simulator, clock, config, log, accounts, running: None }
+        let (log, accounts) = open(&place, &config, clock.clone()).await;
+        Stage { _damage: damage, _folder: folder, place, simulator, clock, config, log, accounts, running: None }
     }
 
     /// With consumers running, and every record known to the log.
-    pub(crate) async fn started(plan: Plan) -> Self {
+    pub(crate) async fn started(on: On, plan: Plan) -> Self {
         let records = plan.folders.len();
-        let mut stage = Stage::new(plan).await;
+        let mut stage = Stage::new(on, plan).await;
         stage.start();
         for number in 1..=records {
             stage.learn(number).await;
@@ -187,7 +193,7 @@ impl Stage {
             while running.tasks.join_next().await.is_some() {}
         }
         self.log.close().await;
-        (self.log, self.accounts) = open(&self.config, self.clock.clone()).await;
+        (self.log, self.accounts) = open(&self.place, &self.config, self.clock.clone()).await;
         self.start();
     }
 
@@ -311,8 +317,12 @@ impl Stage {
 
     pub(crate) async fn redrive_all(&self) {
         for letter in self.dead_letters().await {
-            dead_letter::redrive(&self.log, letter.dead_letter_id).await.unwrap();
+            self.redrive(letter.dead_letter_id).await.unwrap();
         }
+    }
+
+    pub(crate) async fn redrive(&self, dead_letter_id: i64) -> Result<(), consumers::Error> {
+        dead_letter::redrive(&self.log, &Transfers::of(&self.config).unwrap(), dead_letter_id).await
     }
 
     /// Waits until a look gives something.
@@ -411,7 +421,7 @@ fn seed(plan: &Plan) -> Value {
     ]})
 }
 
-fn config(folder: &std::path::Path, base: &str, workdrive: &str, transfer: &str) -> Config {
+fn config(folder: &std::path::Path, store: &str, base: &str, workdrive: &str, transfer: &str) -> Config {
     let account = |name: &str| {
         format!(
             "[accounts.{name}]\nprovider = \"zoho\"\norganization = \"acme\"\nclient_id = \"client-{name}\"\n\
@@ -424,11 +434,11 @@ fn config(folder: &std::path::Path, base: &str, workdrive: &str, transfer: &str)
         )
     };
     let text = format!(
-        "[store]\nurl = \"sqlite:{}\"\n{}{}{}\
+        "[store]\nurl = \"{store}\"\n[vault]\nkey_file = \"{}\"\n{}{}{}\
          [transfers.contacts]\ncrm = \"org-a\"\nsource = \"org-b\"\ndestination = \"org-a\"\nmodule = \"Contacts\"\n\
          checkbox_field = \"Transfer_Complete\"\nfolder_field = \"Source_Folder_Name\"\n\
          source_team_folder_id = \"team-b\"\nretry_base_ms = 20\n{transfer}\n",
-        folder.join("gateledger.db").display(),
+        folder.join("gateledger.key").display(),
         account("org-a"),
         account("org-b"),
         account("org-c"),
@@ -444,10 +454,8 @@ fn config(folder: &std::path::Path, base: &str, workdrive: &str, transfer: &str)
     Config::load(options).unwrap()
 }
 
-async fn open(config: &Config, clock: SharedClock) -> (Log, Accounts) {
-    let settings = event_log::Settings::new(config.store.url.clone(), Access::CreateAndMigrate);
-    let database = Database::open(&settings).await.unwrap();
-    let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
+async fn open(place: &Place, config: &Config, clock: SharedClock) -> (Log, Accounts) {
+    let log = Log::open(place.open().await, 1024, as_function(clock.clone())).await.unwrap();
     let accounts = Accounts::open(config, log.clone(), clock).await.unwrap();
     (log, accounts)
 }

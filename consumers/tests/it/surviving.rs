@@ -6,15 +6,37 @@ use catalogue::transfer::{Completed, FileCompleted};
 use serde_json::json;
 use simulator::Fault;
 
+use crate::database::On;
 use crate::stage::{Plan, Stage, sized, text};
+
+each_database! {
+    file_that_fails_does_not_stop_the_rest_and_any_file_is_enough,
+    when_all_files_are_demanded_a_redriven_file_completes_the_run_and_checks_the_record,
+    lost_answers_are_settled_without_doubles,
+    unreadable_answer_of_an_upload_is_settled_like_a_lost_one,
+    outcome_that_stays_unknown_for_long_is_still_found,
+    content_that_is_cut_on_its_way_is_sent_again,
+    download_that_ends_early_and_calls_it_complete_is_not_taken_for_the_file,
+    file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now,
+    expired_tokens_and_server_errors_cost_nothing_but_time,
+    server_that_fails_for_ever_ends_the_run_instead_of_being_asked_for_ever,
+    effect_given_up_while_unsettled_is_settled_when_it_is_redriven,
+    effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_file,
+    effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_start,
+    running_effects_are_finished_when_there_is_time,
+    copy_that_was_damaged_on_its_way_is_trashed_and_made_again,
+    full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room,
+    name_taken_between_look_and_upload_ends_in_our_style,
+    folder_made_by_somebody_at_the_same_moment_is_shared,
+    characters_that_the_upload_drops_are_put_back,
+}
 
 fn files(count: usize) -> Vec<serde_json::Value> {
     (0..count).map(|number| text(&format!("Acme/{}/{number}.txt", number % 2), &format!("content {number}"))).collect()
 }
 
-#[tokio::test]
-async fn file_that_fails_does_not_stop_the_rest_and_any_file_is_enough() {
-    let mut stage = Stage::new(Plan { source: files(6), ..Plan::default() }).await;
+async fn file_that_fails_does_not_stop_the_rest_and_any_file_is_enough(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(6), ..Plan::default() }).await;
     stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
     stage.start();
     stage.learn(1).await;
@@ -25,10 +47,9 @@ async fn file_that_fails_does_not_stop_the_rest_and_any_file_is_enough() {
     assert_eq!(stage.dead_letters().await[0].reason, "rejected");
 }
 
-#[tokio::test]
-async fn when_all_files_are_demanded_a_redriven_file_completes_the_run_and_checks_the_record() {
+async fn when_all_files_are_demanded_a_redriven_file_completes_the_run_and_checks_the_record(on: On) {
     let plan = Plan { source: files(6), transfer: "check_when = \"all\"", ..Plan::default() };
-    let mut stage = Stage::new(plan).await;
+    let mut stage = Stage::new(on, plan).await;
     stage.fault("workdrive.download", Fault::Status { code: 404, html_body: false }, 1);
     stage.start();
     stage.learn(1).await;
@@ -45,11 +66,10 @@ async fn when_all_files_are_demanded_a_redriven_file_completes_the_run_and_check
     assert_eq!(stage.events("effect.redriven").await.len(), 1);
 }
 
-#[tokio::test]
-async fn lost_answers_are_settled_without_doubles() {
+async fn lost_answers_are_settled_without_doubles(on: On) {
     let mut source = files(6);
     source.push(sized("Acme/large.bin", 11 * 1024 * 1024));
-    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    let mut stage = Stage::new(on, Plan { source, ..Plan::default() }).await;
     for (route, times) in
         [("workdrive.upload", 3), ("workdrive.upload_stream", 1), ("workdrive.create_folder", 2), ("crm.update", 1)]
     {
@@ -69,9 +89,8 @@ async fn lost_answers_are_settled_without_doubles() {
     assert_eq!(settled, 4);
 }
 
-#[tokio::test]
-async fn unreadable_answer_of_an_upload_is_settled_like_a_lost_one() {
-    let mut stage = Stage::new(Plan { source: files(3), ..Plan::default() }).await;
+async fn unreadable_answer_of_an_upload_is_settled_like_a_lost_one(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(3), ..Plan::default() }).await;
     stage.fault("workdrive.upload", Fault::TruncatedJson {}, 2);
     stage.fault("workdrive.create_folder", Fault::TruncatedJson {}, 1);
     stage.start();
@@ -81,9 +100,8 @@ async fn unreadable_answer_of_an_upload_is_settled_like_a_lost_one() {
     assert_eq!(stage.calls("workdrive.upload"), 3);
 }
 
-#[tokio::test]
-async fn outcome_that_stays_unknown_for_long_is_still_found() {
-    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+async fn outcome_that_stays_unknown_for_long_is_still_found(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(1), ..Plan::default() }).await;
     stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
     stage.start();
     stage.learn(1).await;
@@ -105,11 +123,10 @@ async fn outcome_that_stays_unknown_for_long_is_still_found() {
     assert_eq!(stage.calls("workdrive.upload"), 1);
 }
 
-#[tokio::test]
-async fn content_that_is_cut_on_its_way_is_sent_again() {
+async fn content_that_is_cut_on_its_way_is_sent_again(on: On) {
     let mut source = files(4);
     source.push(sized("Acme/large.bin", 11 * 1024 * 1024));
-    let mut stage = Stage::new(Plan { source, ..Plan::default() }).await;
+    let mut stage = Stage::new(on, Plan { source, ..Plan::default() }).await;
     stage.fault("workdrive.download", Fault::CutMidBody { after_bytes: 3 }, 2);
     stage.fault("workdrive.upload", Fault::CutMidBody { after_bytes: 3 }, 1);
     stage.fault("workdrive.upload_stream", Fault::CutMidBody { after_bytes: 5_000_000 }, 1);
@@ -120,9 +137,8 @@ async fn content_that_is_cut_on_its_way_is_sent_again() {
     assert!(stage.dead_letters().await.is_empty());
 }
 
-#[tokio::test]
-async fn download_that_ends_early_and_calls_it_complete_is_not_taken_for_the_file() {
-    let mut stage = Stage::new(Plan { source: files(3), ..Plan::default() }).await;
+async fn download_that_ends_early_and_calls_it_complete_is_not_taken_for_the_file(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(3), ..Plan::default() }).await;
     stage.fault("workdrive.download", Fault::ShortBody { bytes: 4 }, 2);
     stage.start();
     stage.learn(1).await;
@@ -130,9 +146,8 @@ async fn download_that_ends_early_and_calls_it_complete_is_not_taken_for_the_fil
     stage.assert_mirrored("Acme");
 }
 
-#[tokio::test]
-async fn file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now() {
-    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+async fn file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(1), ..Plan::default() }).await;
     stage.fault("workdrive.create_folder", Fault::Delay { ms: 700 }, 2);
     stage.start();
     stage.learn(1).await;
@@ -146,9 +161,8 @@ async fn file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now() 
     stage.assert_mirrored("Acme");
 }
 
-#[tokio::test]
-async fn expired_tokens_and_server_errors_cost_nothing_but_time() {
-    let mut stage = Stage::new(Plan { source: files(6), transfer: "max_attempts = 4", ..Plan::default() }).await;
+async fn expired_tokens_and_server_errors_cost_nothing_but_time(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(6), transfer: "max_attempts = 4", ..Plan::default() }).await;
     for route in ["workdrive.list", "workdrive.download", "workdrive.upload", "workdrive.create_folder", "crm.update"] {
         stage.fault(route, Fault::ExpiredToken {}, 1);
         stage.fault(route, Fault::Status { code: 503, html_body: true }, 1);
@@ -162,10 +176,9 @@ async fn expired_tokens_and_server_errors_cost_nothing_but_time() {
     assert!(stage.dead_letters().await.is_empty());
 }
 
-#[tokio::test]
-async fn server_that_fails_for_ever_ends_the_run_instead_of_being_asked_for_ever() {
+async fn server_that_fails_for_ever_ends_the_run_instead_of_being_asked_for_ever(on: On) {
     for route in ["workdrive.list", "workdrive.download", "workdrive.upload", "workdrive.create_folder"] {
-        let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+        let mut stage = Stage::new(on, Plan { source: files(1), ..Plan::default() }).await;
         let rule = simulator::FaultRule::once(route, Fault::Status { code: 500, html_body: false }).forever();
         stage.control().add_fault(rule).unwrap();
         stage.start();
@@ -181,9 +194,8 @@ async fn server_that_fails_for_ever_ends_the_run_instead_of_being_asked_for_ever
     }
 }
 
-#[tokio::test]
-async fn effect_given_up_while_unsettled_is_settled_when_it_is_redriven() {
-    let mut stage = Stage::new(Plan { source: files(1), ..Plan::default() }).await;
+async fn effect_given_up_while_unsettled_is_settled_when_it_is_redriven(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(1), ..Plan::default() }).await;
     stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
     stage.start();
     stage.learn(1).await;
@@ -200,10 +212,9 @@ async fn effect_given_up_while_unsettled_is_settled_when_it_is_redriven() {
     assert_eq!(stage.calls("workdrive.upload"), 1);
 }
 
-#[tokio::test]
-async fn effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_file() {
+async fn effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_file(on: On) {
     let plan = Plan { folders: vec!["Acme", "acme"], source: files(1), ..Plan::default() };
-    let mut stage = Stage::new(plan).await;
+    let mut stage = Stage::new(on, plan).await;
     stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
     stage.start();
     stage.learn(1).await;
@@ -218,9 +229,8 @@ async fn effect_given_up_while_unsettled_is_settled_by_the_next_one_of_the_same_
     assert_eq!(stage.calls("workdrive.upload"), 1);
 }
 
-#[tokio::test]
-async fn effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_start() {
-    let mut stage = Stage::new(Plan { source: files(8), ..Plan::default() }).await;
+async fn effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_start(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(8), ..Plan::default() }).await;
     // All is stored, and the answers come too late.
     stage.fault("workdrive.upload", Fault::Delay { ms: 400 }, 8);
     stage.start();
@@ -237,9 +247,8 @@ async fn effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_star
     assert!(stage.is_ticked(1));
 }
 
-#[tokio::test]
-async fn running_effects_are_finished_when_there_is_time() {
-    let mut stage = Stage::new(Plan { source: files(8), ..Plan::default() }).await;
+async fn running_effects_are_finished_when_there_is_time(on: On) {
+    let mut stage = Stage::new(on, Plan { source: files(8), ..Plan::default() }).await;
     stage.fault("workdrive.upload", Fault::Delay { ms: 200 }, 8);
     stage.start();
     stage.learn(1).await;
@@ -253,10 +262,9 @@ async fn running_effects_are_finished_when_there_is_time() {
     assert_eq!(stage.calls("workdrive.upload"), 8);
 }
 
-#[tokio::test]
-async fn copy_that_was_damaged_on_its_way_is_trashed_and_made_again() {
+async fn copy_that_was_damaged_on_its_way_is_trashed_and_made_again(on: On) {
     let plan = Plan { source: files(3), damaged: Some("content 1"), ..Plan::default() };
-    let stage = Stage::started(plan).await;
+    let stage = Stage::started(on, plan).await;
     stage.until_idle().await;
     stage.assert_mirrored("Acme");
     assert_eq!(stage.calls("workdrive.upload"), 4);
@@ -265,10 +273,9 @@ async fn copy_that_was_damaged_on_its_way_is_trashed_and_made_again() {
     assert!(retried[0].data.contains("content_mismatch"), "{}", retried[0].data);
 }
 
-#[tokio::test]
-async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room() {
+async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_room(on: On) {
     let knobs = json!({"workdrive": {"upload_refusal": "organization_storage"}});
-    let stage = Stage::started(Plan { source: files(2), knobs, ..Plan::default() }).await;
+    let stage = Stage::started(on, Plan { source: files(2), knobs, ..Plan::default() }).await;
     stage.until_idle().await;
     let letters = stage.dead_letters().await;
     assert_eq!(letters.len(), 2);
@@ -281,12 +288,11 @@ async fn full_storage_is_a_dead_letter_that_says_so_and_goes_on_when_there_is_ro
     stage.assert_mirrored("Acme");
 }
 
-#[tokio::test]
-async fn name_taken_between_look_and_upload_ends_in_our_style() {
+async fn name_taken_between_look_and_upload_ends_in_our_style(on: On) {
     for knob in ["suffix", "conflict"] {
         let source = vec![text("Acme/plan.txt", "ours")];
         let knobs = json!({"workdrive": {"file_collision": knob, "folder_collision": knob}});
-        let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+        let mut stage = Stage::new(on, Plan { source, knobs, ..Plan::default() }).await;
         stage.fault("workdrive.download", Fault::Delay { ms: 600 }, 1);
         stage.start();
         stage.learn(1).await;
@@ -300,12 +306,11 @@ async fn name_taken_between_look_and_upload_ends_in_our_style() {
     }
 }
 
-#[tokio::test]
-async fn folder_made_by_somebody_at_the_same_moment_is_shared() {
+async fn folder_made_by_somebody_at_the_same_moment_is_shared(on: On) {
     for knob in ["suffix", "conflict"] {
         let source = vec![text("Acme/sub/a.txt", "ours")];
         let knobs = json!({"workdrive": {"folder_collision": knob}});
-        let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+        let mut stage = Stage::new(on, Plan { source, knobs, ..Plan::default() }).await;
         stage.fault("workdrive.create_folder", Fault::Delay { ms: 600 }, 1);
         stage.start();
         stage.learn(1).await;
@@ -317,11 +322,10 @@ async fn folder_made_by_somebody_at_the_same_moment_is_shared() {
     }
 }
 
-#[tokio::test]
-async fn characters_that_the_upload_drops_are_put_back() {
+async fn characters_that_the_upload_drops_are_put_back(on: On) {
     let knobs = json!({"workdrive": {"strip_full_width": true}});
     let source = vec![text("Acme/\u{ff21}plan\u{ff01}.txt", "wide")];
-    let mut stage = Stage::new(Plan { source, knobs, ..Plan::default() }).await;
+    let mut stage = Stage::new(on, Plan { source, knobs, ..Plan::default() }).await;
     stage.fault("workdrive.upload", Fault::CutAfter {}, 1);
     stage.start();
     stage.learn(1).await;

@@ -1,0 +1,133 @@
+//! The consumers: which events each decides, and which effects it performs.
+
+use std::sync::Arc;
+
+use event_log::{EventType, RecordedEvent, UnitOfWork};
+use futures::future::BoxFuture;
+use kafka::{Failure, Handler, Poison};
+use tokio_util::sync::CancellationToken;
+
+use crate::context::Context;
+use crate::dead_letter::{refuse_event, refuse_record};
+use crate::ledger::Kind;
+use crate::transfer::settings::Transfers;
+use crate::{Error, check, transfer};
+
+/// A consumer. Each can have processes of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Consumer {
+    /// Pending records ask for their folders, which are copied.
+    Transfer,
+    /// Completed transfers check their records.
+    CrmUpdate,
+}
+
+impl Consumer {
+    /// All there are.
+    pub const ALL: [Consumer; 2] = [Consumer::Transfer, Consumer::CrmUpdate];
+
+    /// Its subscription.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Consumer::Transfer => "transfer",
+            Consumer::CrmUpdate => "crm-update",
+        }
+    }
+
+    /// The consumer of a subscription.
+    #[must_use]
+    pub fn named(subscription: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|consumer| consumer.name() == subscription)
+    }
+
+    /// The effects that it performs.
+    #[must_use]
+    pub fn kinds(self) -> &'static [Kind] {
+        match self {
+            Consumer::Transfer => &[Kind::Locate, Kind::CopyFolder, Kind::CopyFile],
+            Consumer::CrmUpdate => &[Kind::UpdateRecord],
+        }
+    }
+
+    fn follows(self) -> Vec<EventType> {
+        match self {
+            Consumer::Transfer => transfer::decide::FOLLOWS.to_vec(),
+            Consumer::CrmUpdate => check::FOLLOWS.to_vec(),
+        }
+    }
+
+    /// Decides one event.
+    ///
+    /// # Errors
+    /// Database failures; an event that does not decode.
+    pub(crate) async fn decide(
+        self,
+        unit: &mut UnitOfWork<'_>,
+        transfers: &Transfers,
+        event: &RecordedEvent,
+    ) -> Result<(), Error> {
+        match self {
+            Consumer::Transfer => transfer::decide::decide(unit, transfers, event).await,
+            Consumer::CrmUpdate => check::decide(unit, transfers, event).await,
+        }
+    }
+
+    /// Decides events until `stop`: from Kafka where it carries them, else from the log itself. Both may be done at once,
+    /// and in turns.
+    pub(crate) async fn follow(
+        self,
+        context: Arc<Context>,
+        carrier: Option<kafka::Settings>,
+        stop: CancellationToken,
+    ) -> Result<(), Error> {
+        let (log, name, types) = (context.log.clone(), self.name().to_owned(), self.follows());
+        let decider = Arc::new(Decider { context, consumer: self });
+        match carrier {
+            Some(settings) => kafka::follow(log, settings, name, types, decider, stop).await?,
+            None => kafka::follow_directly(log, name, types, decider, stop).await?,
+        }
+        Ok(())
+    }
+}
+
+/// Decides what follows from an event.
+struct Decider {
+    context: Arc<Context>,
+    consumer: Consumer,
+}
+
+impl Handler for Decider {
+    type Error = Error;
+
+    fn handle<'a>(
+        &'a self,
+        unit: &'a mut UnitOfWork<'_>,
+        event: &'a RecordedEvent,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(self.consumer.decide(unit, &self.context.transfers, event))
+    }
+
+    fn refused<'a>(
+        &'a self,
+        unit: &'a mut UnitOfWork<'_>,
+        event: &'a RecordedEvent,
+        error: &'a Error,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(refuse_event(unit, self.consumer.name(), event, error))
+    }
+
+    fn poison<'a>(&'a self, unit: &'a mut UnitOfWork<'_>, poison: &'a Poison) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(refuse_record(unit, self.consumer.name(), poison))
+    }
+
+    fn written(&self, _events: usize) {
+        self.context.work_was_planned();
+    }
+}
+
+impl Failure for Error {
+    fn is_retryable(&self) -> bool {
+        Error::is_retryable(self)
+    }
+}

@@ -1,0 +1,7 @@
+-- Where what was put aside came from, when it is no effect: an event that a consumer cannot decide, or a record of the
+-- topic that it cannot read.
+ALTER TABLE dead_letters ADD COLUMN subscription_name text COLLATE "C";
+ALTER TABLE dead_letters ADD COLUMN global_position bigint;
+ALTER TABLE dead_letters ADD COLUMN topic text COLLATE "C";
+ALTER TABLE dead_letters ADD COLUMN partition bigint;
+ALTER TABLE dead_letters ADD COLUMN record_offset bigint;
