@@ -4,8 +4,10 @@
 //! Nothing here uses the product's own clients or its own reading of the log: a wrong belief that both sides share would
 //! go unnoticed. What the providers hold is seen through the simulator's state, what the log holds through SQL.
 
+pub mod balancer;
 pub mod binary;
 pub mod database;
+pub mod fleet;
 pub mod http;
 pub mod log;
 pub mod process;
@@ -16,6 +18,7 @@ pub mod verify;
 pub mod wait;
 
 pub use database::{Database, Store};
+pub use fleet::Fleet;
 pub use process::{Process, Ran};
 pub use settings::Settings;
 pub use site::Site;

@@ -156,6 +156,23 @@ impl Site {
         Process::new(child, stderr)
     }
 
+    /// Starts one of several processes, with variables of its own; it writes to `stdout-NAME.txt` and `stderr-NAME.txt`.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start_named(&self, name: &str, variables: &[(&str, String)], arguments: &[&str]) -> Process {
+        let stderr = self.file(&format!("stderr-{name}.txt"));
+        let child = self
+            .command(&[], arguments)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
+            .stdout(Stdio::from(appending(&self.file(&format!("stdout-{name}.txt")))))
+            .stderr(Stdio::from(appending(&stderr)))
+            .spawn()
+            .expect("the binary starts");
+        Process::new(child, stderr)
+    }
+
     /// Starts `serve` and waits until it is ready.
     #[must_use]
     pub fn serve(&self) -> Process {
