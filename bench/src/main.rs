@@ -4,13 +4,17 @@
 //! object. Single parts: `accept`, `latency`, `transfer`, `rebuild`, `start`.
 
 mod accept;
+mod fleet;
+mod history;
 mod hmac_only;
 mod latency;
 mod load;
 mod process;
 mod rebuild;
 mod report;
+mod scaling;
 mod start;
+mod store;
 mod transfer;
 mod world;
 
@@ -29,6 +33,9 @@ struct Arguments {
     /// Rounds of each measurement; the median is reported with the spread
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// With `grown`: how many events are there
+    #[arg(long, value_delimiter = ',', default_values_t = [1_000_000, 10_000_000])]
+    events: Vec<u64>,
     /// Internal: serve HMAC verification only, on this port
     #[arg(long, hide = true)]
     serve_hmac_only: Option<u16>,
@@ -38,8 +45,14 @@ struct Arguments {
 enum Part {
     /// Durable accept against verification only
     Accept,
+    /// Durable accept with many events already there against an empty log; long, so only where it is asked for
+    Grown,
     /// Webhook accepted until the first effect starts
     Latency,
+    /// Events that the relay publishes to Kafka
+    Relay,
+    /// Effects each second with more and more consumer processes and a slow destination
+    Scaling,
     /// Transfers against a bare download-to-upload loop
     Transfer,
     /// Rebuilding a projection
@@ -56,14 +69,24 @@ fn main() -> anyhow::Result<()> {
     let binary = process::build()?;
     let wanted = |part| arguments.parts.is_empty() || arguments.parts.contains(&part);
     let mut report = Report::new();
+    let mut stores = store::Stores::new()?;
     if wanted(Part::Start) {
         start::measure(&binary, arguments.rounds, &mut report)?;
     }
     if wanted(Part::Accept) {
-        accept::measure(&binary, arguments.rounds, &mut report)?;
+        accept::measure(&binary, arguments.rounds, &mut stores, &mut report)?;
+    }
+    if arguments.parts.contains(&Part::Grown) {
+        accept::measure_grown(&binary, arguments.rounds, &arguments.events, &mut stores, &mut report)?;
     }
     if wanted(Part::Latency) {
-        latency::measure(&binary, &mut report)?;
+        latency::measure(&binary, &mut stores, &mut report)?;
+    }
+    if wanted(Part::Relay) {
+        scaling::measure_relay(&binary, arguments.rounds, &mut stores, &mut report)?;
+    }
+    if wanted(Part::Scaling) {
+        scaling::measure_consumers(&binary, &mut stores, &mut report)?;
     }
     if wanted(Part::Transfer) {
         transfer::measure(&binary, arguments.rounds, &mut report)?;

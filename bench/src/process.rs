@@ -46,6 +46,13 @@ impl Process {
         Ok(Process { child, started_in: begun.elapsed() })
     }
 
+    /// Starts a command that listens nowhere.
+    pub(crate) fn start_silent(command: &mut Command) -> anyhow::Result<Self> {
+        let begun = Instant::now();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().context("starting a process")?;
+        Ok(Process { child, started_in: begun.elapsed() })
+    }
+
     /// Memory of the process now, in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
         self.kibibytes("VmRSS:") * 1024

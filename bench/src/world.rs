@@ -32,9 +32,20 @@ pub(crate) const DESTINATION_FOLDER: &str = "dest-root";
 impl World {
     /// Starts a simulator; `records` ask for the folder `Tree`, which holds `files`.
     pub(crate) fn start(binary: &Path, folder: &Path, files: Files, records: u32) -> anyhow::Result<Self> {
+        World::start_slow(binary, folder, files, records, 0)
+    }
+
+    /// The same with a file storage that takes its time for each call.
+    pub(crate) fn start_slow(
+        binary: &Path,
+        folder: &Path,
+        files: Files,
+        records: u32,
+        latency_ms: u64,
+    ) -> anyhow::Result<Self> {
         let address = free_address()?;
         let seed = folder.join("seed.toml");
-        std::fs::write(&seed, seed_text(files, records))?;
+        std::fs::write(&seed, seed_text(files, records, latency_ms))?;
         let mut command = Command::new(binary);
         command.arg("simulate").arg("--port").arg(address.port().to_string()).arg("--seed").arg(&seed);
         let simulator = Process::start(&mut command, address)?;
@@ -95,7 +106,7 @@ concurrency = {concurrency}
     }
 }
 
-fn seed_text(files: Files, records: u32) -> String {
+fn seed_text(files: Files, records: u32, latency_ms: u64) -> String {
     let client = |name: &str| {
         format!(
             "[[organizations.clients]]\nid = \"client-{name}\"\nsecret = \"secret-{name}\"\nrefresh_token = \"refresh-{name}\"\n"
@@ -113,6 +124,7 @@ fn seed_text(files: Files, records: u32) -> String {
         r#"
 [knobs.workdrive]
 refused_listing = 0
+latency_ms = {latency_ms}
 [[organizations]]
 name = "org-a"
 {}

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use consumers::Consumer;
 
 /// Records what providers push and what is fetched from them, and acts on it exactly once.
 #[derive(Debug, Parser)]
@@ -58,6 +59,10 @@ pub enum Command {
     Projections(Projections),
     /// Bring the database up to this version
     Migrate,
+    /// Copy a SQLite store into an empty PostgreSQL database, and compare every row of both
+    ///
+    /// Exit code 0 when everything is there and the same, 1 otherwise. Interrupted, it goes on when it is run again.
+    MigrateStore(MigrateStore),
     /// Run the provider simulator
     Simulate(Simulate),
     /// Print a completion script
@@ -119,6 +124,19 @@ pub enum Role {
     /// Only the consumer that checks records of completed transfers
     #[value(name = "consumer:crm-update")]
     ConsumerCrmUpdate,
+}
+
+impl Role {
+    /// The consumers that it stands for.
+    #[must_use]
+    pub fn consumers(self) -> &'static [Consumer] {
+        match self {
+            Role::Consumer => &Consumer::ALL,
+            Role::ConsumerTransfer => &[Consumer::Transfer],
+            Role::ConsumerCrmUpdate => &[Consumer::CrmUpdate],
+            _ => &[],
+        }
+    }
 }
 
 /// `transfer`
@@ -297,6 +315,20 @@ pub enum Projections {
         /// Only this one [default: all]
         name: Option<String>,
     },
+}
+
+/// `migrate-store`
+#[derive(Debug, Clone, Args)]
+pub struct MigrateStore {
+    /// The store to copy; it is only read, and no process may work on it meanwhile
+    #[arg(long, value_name = "sqlite:PATH")]
+    pub from: String,
+    /// The empty database, or one with an unfinished copy, as the role that owns its tables; also as env:NAME or file:PATH
+    #[arg(long, value_name = "postgres://…")]
+    pub to: String,
+    /// Copy nothing, only compare
+    #[arg(long)]
+    pub verify_only: bool,
 }
 
 /// `simulate`

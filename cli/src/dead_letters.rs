@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use consumers::dead_letter::{self, DeadLetter, Filter};
+use consumers::transfer::settings::Transfers;
 use event_log::Log;
 use serde::Serialize;
 
@@ -53,7 +54,7 @@ struct Refused {
 }
 
 /// `dead-letters redrive`
-pub async fn redrive(log: &Log, arguments: &Redrive, output: Output) -> anyhow::Result<()> {
+pub async fn redrive(log: &Log, transfers: &Transfers, arguments: &Redrive, output: Output) -> anyhow::Result<()> {
     let ids = match arguments.all {
         false => arguments.ids.clone(),
         true => {
@@ -70,7 +71,7 @@ pub async fn redrive(log: &Log, arguments: &Redrive, output: Output) -> anyhow::
     }
     let mut report = Report { redriven: Vec::new(), refused: Vec::new(), preview: false };
     for id in ids {
-        match dead_letter::redrive(log, id).await {
+        match dead_letter::redrive(log, transfers, id).await {
             Ok(()) => report.redriven.push(id),
             Err(error) => report.refused.push(Refused { id, error: error.to_string() }),
         }

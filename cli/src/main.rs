@@ -12,6 +12,7 @@ mod demo;
 mod dry_run;
 mod events;
 mod migrate;
+mod migrate_store;
 mod output;
 mod progress;
 mod projections;
@@ -27,6 +28,7 @@ mod transfer;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use consumers::transfer::settings::Transfers;
 use event_log::Access;
 
 use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations};
@@ -77,11 +79,15 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             }
         }
         Command::DeadLetters(command) => {
-            let log = open_log(&quiet(&global)?, Access::Existing).await?;
+            let config = quiet(&global)?;
+            let log = open_log(&config, Access::Existing).await?;
             match command {
                 DeadLetters::List(arguments) => dead_letters::list(&log, &arguments, output).await?,
                 DeadLetters::Show { id } => dead_letters::show(&log, id, output).await?,
-                DeadLetters::Redrive(arguments) => dead_letters::redrive(&log, &arguments, output).await?,
+                DeadLetters::Redrive(arguments) => {
+                    let transfers = Transfers::of(&config)?;
+                    dead_letters::redrive(&log, &transfers, &arguments, output).await?;
+                }
             }
         }
         Command::Accounts(Accounts::List) => accounts_command::list(quiet(&global)?, output).await?,
@@ -101,6 +107,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Migrate => {
             migrate::run(&quiet(&global)?, output).await?;
         }
+        Command::MigrateStore(arguments) => return migrate_store::run(&quiet(&global)?, &arguments, output).await,
         Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gateledger", &mut std::io::stdout());

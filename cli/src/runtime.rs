@@ -9,9 +9,10 @@ use accounts::Accounts;
 use anyhow::Context as _;
 use clap::ValueEnum as _;
 use consumers::transfer::settings::Transfers;
+use consumers::{Consumer, Work};
 use event_log::{Access, Database, Log, RoleLock, process_name};
 use service::clock::{SystemClock, as_function};
-use service::config::{Config, ConfigError, DatabaseUrl, LoadOptions};
+use service::config::{Config, ConfigError, DatabaseUrl, ExposeSecret as _, LoadOptions};
 use service::shutdown::Service;
 use tokio_util::sync::CancellationToken;
 
@@ -127,16 +128,40 @@ impl Parts {
         consumers::Context::new(self.log.clone(), self.accounts.clone(), self.transfers.clone(), timing)
     }
 
-    /// Spawns everything behind the gateway that both `serve` and `transfer` need.
-    pub fn spawn_workers(&self, service: &Service, roles: &BTreeSet<Role>) {
+    /// How to reach Kafka, where it carries the events.
+    ///
+    /// # Errors
+    /// When a secret among its options cannot be had.
+    pub fn kafka(&self) -> anyhow::Result<Option<kafka::Settings>> {
+        let Some(section) = &self.config.kafka else { return Ok(None) };
+        let mut settings = kafka::Settings::new(section.brokers.join(","));
+        settings.topic.clone_from(&section.topic);
+        settings.partitions = section.partitions;
+        settings.replication_factor = section.replication_factor;
+        settings.group_prefix.clone_from(&section.group_prefix);
+        for (name, secret) in &section.options {
+            let value = self.config.resolve(secret).with_context(|| format!("`kafka.options.{name}`"))?;
+            settings.options.insert(name.clone(), value.expose_secret().to_owned());
+        }
+        if let Err(problems) = settings.check() {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            anyhow::bail!("{}", problems.join("\n"));
+        }
+        Ok(Some(settings))
+    }
+
+    /// Spawns everything behind the gateway that both `serve` and `transfer` need; events come over `carrier`, or else
+    /// from the log itself.
+    pub fn spawn_workers(&self, service: &Service, roles: &BTreeSet<Role>, carrier: Option<kafka::Settings>) {
         let stop = service.shutdown().stop().clone();
-        if roles.contains(&Role::Consumer) {
+        let consumers: BTreeSet<Consumer> = roles.iter().flat_map(|role| role.consumers()).copied().collect();
+        if !consumers.is_empty() {
             let context = self.consumers();
-            let alone = !self.log.database().is_shared();
+            let work = Work { alone: !self.log.database().is_shared(), consumers, carrier };
             let abort = before_the_end(service, &self.config);
             let stop = stop.clone();
             service.spawn("consumer", async move {
-                let ended = consumers::run(context, alone, stop, abort.clone()).await;
+                let ended = consumers::run_some(context, work, stop, abort.clone()).await;
                 abort.cancel();
                 ended
             });

@@ -20,6 +20,10 @@ pub async fn run(parts: Parts, arguments: &args::Serve, metrics: RenderMetrics) 
     let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
     let roles: BTreeSet<Role> =
         if arguments.roles.is_empty() { ALL.into() } else { arguments.roles.iter().copied().collect() };
+    anyhow::ensure!(
+        !arguments.roles.contains(&Role::Relay) || parts.config.kafka.is_some(),
+        "--role relay publishes to Kafka, and there is no [kafka] in the configuration; set kafka.brokers"
+    );
     let service = Service::new(shutdown);
     start(&parts, &service, &roles, metrics)?;
     let ended = service.run_until_stopped().await?;
@@ -44,7 +48,14 @@ pub fn start(parts: &Parts, service: &Service, roles: &BTreeSet<Role>, metrics: 
         tracing::info!("listening on http://{}", http.address());
         service.spawn("gateway", http.run());
     }
-    parts.spawn_workers(service, roles);
+    let carrier = parts.kafka()?;
+    if roles.contains(&Role::Relay)
+        && let Some(settings) = carrier.clone()
+    {
+        let (log, holder, stop) = (parts.log.clone(), event_log::process_name(), stop.clone());
+        service.spawn("relay", kafka::relay::run(log, settings, holder, stop));
+    }
+    parts.spawn_workers(service, roles, carrier);
     let intake = parts.intake()?;
     if roles.contains(&Role::Poller) {
         service.spawn("poller", gateway::intake::run_poller(intake.clone(), stop.clone()));

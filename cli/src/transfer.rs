@@ -76,7 +76,8 @@ pub async fn run(parts: Parts, arguments: &args::Transfer, bar: ProgressBar, out
     let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
     let service = Service::new(shutdown.clone());
     let intake = parts.intake()?;
-    parts.spawn_workers(&service, &BTreeSet::from([Role::Consumer, Role::Projector]));
+    // One command has one process: events need nobody to carry them.
+    parts.spawn_workers(&service, &BTreeSet::from([Role::Consumer, Role::Projector]), None);
     service.spawn("progress", {
         let (log, stop) = (log.clone(), shutdown.stop().clone());
         async move {

@@ -2,8 +2,8 @@
 
 use chrono::TimeDelta;
 use event_log::sql;
-use event_log::{Log, checkpoints};
-use kafka::{Marks, Portion};
+use event_log::{GlobalPosition, Log, checkpoints};
+use kafka::{Marks, Portion, StreamHash};
 use serde::Serialize;
 
 use crate::ledger::Summary;
@@ -32,6 +32,23 @@ impl Idle {
     }
 }
 
+/// Events beyond what is decided of all streams that are looked at one by one; with more, something is undecided.
+const LOOKED_AT: usize = 1000;
+
+/// Position and stream of events of some types after a position, in lines.
+macro_rules! events_after {
+    ($types:literal, $after:literal) => {
+        concat!(
+            "(SELECT string_agg(CAST(global_position AS TEXT) || ' ' || stream_name, '\n') FROM \
+             (SELECT global_position, stream_name FROM events WHERE event_type IN (SELECT value FROM json_each(",
+            $types,
+            ")) AND global_position > ",
+            $after,
+            " LIMIT 1000) AS beyond)"
+        )
+    };
+}
+
 /// Looks what is left to do.
 ///
 /// # Errors
@@ -40,27 +57,30 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
     let readers = log.database().readers();
     // What is decided is read first: a decision between the two looks then only means another look.
     let rows = checkpoints(readers).await?;
-    let decided = |consumer: Consumer| Marks::of(consumer.name(), &rows).floor(Portion::ALL).0;
+    let decided = Consumer::ALL.map(|consumer| Marks::of(consumer.name(), &rows));
     // One statement, so one moment: a decision between two looks would be in neither.
-    let row = sql::query(
+    let row = sql::query(concat!(
         "WITH stopped AS (SELECT DISTINCT account, source_account FROM effects WHERE status IN ('planned', 'unknown') \
            AND error_code IN ('needs_consent', 'bad_client', 'licence') AND started_at > $1), \
          needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
          SELECT counts.*, (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
            AND (account IN (SELECT account FROM needing) OR source_account IN (SELECT account FROM needing) \
              OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = effects.account \
-               AND stopped.source_account IS NOT DISTINCT FROM effects.source_account))) AS waiting, \
-         EXISTS (SELECT 1 FROM events WHERE event_type IN ('crm_record.changed', 'poll.completed') AND global_position > $2) \
-         OR EXISTS (SELECT 1 FROM events WHERE event_type = 'transfer.completed' AND global_position > $3) \
-           AS undecided \
+               AND stopped.source_account IS NOT DISTINCT FROM effects.source_account))) AS waiting, ",
+        events_after!("$2", "$3"),
+        " AS transfer, ",
+        events_after!("$4", "$5"),
+        " AS crm_update \
          FROM (SELECT count(*) FILTER (WHERE status = 'planned') AS planned, \
            count(*) FILTER (WHERE status = 'started') AS started, count(*) FILTER (WHERE status = 'unknown') AS unknown, \
            count(*) FILTER (WHERE status = 'succeeded') AS succeeded, count(*) FILTER (WHERE status = 'failed') AS failed \
-           FROM effects) AS counts",
-    )
+           FROM effects) AS counts"
+    ))
     .bind(log.now() - LATELY)
-    .bind(decided(Consumer::Transfer))
-    .bind(decided(Consumer::CrmUpdate))
+    .bind(types(Consumer::Transfer))
+    .bind(decided[0].floor(Portion::ALL).0)
+    .bind(types(Consumer::CrmUpdate))
+    .bind(decided[1].floor(Portion::ALL).0)
     .fetch_one(readers)
     .await?;
     let count = |name: &str| row.try_get::<i64, _>(name).map(i64::cast_unsigned);
@@ -71,5 +91,25 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
         succeeded: count("succeeded")?,
         failed: count("failed")?,
     };
-    Ok(Idle { effects, waiting_for_a_person: count("waiting")?, undecided: row.try_get("undecided")? })
+    let transfer: Option<String> = row.try_get("transfer")?;
+    let crm_update: Option<String> = row.try_get("crm_update")?;
+    let undecided = is_undecided(&decided[0], transfer.as_deref()) || is_undecided(&decided[1], crm_update.as_deref());
+    Ok(Idle { effects, waiting_for_a_person: count("waiting")?, undecided })
+}
+
+fn types(consumer: Consumer) -> sql::Value<'static> {
+    sql::list(consumer.follows().iter().map(|event_type| event_type.as_str().to_owned()))
+}
+
+/// Whether one of the events beyond what is decided of all streams is not decided either. Over Kafka, each partition has
+/// come as far as its own streams needed.
+fn is_undecided(decided: &Marks, beyond: Option<&str>) -> bool {
+    let Some(beyond) = beyond else { return false };
+    let events: Vec<&str> = beyond.split('\n').collect();
+    events.len() >= LOOKED_AT
+        || events.iter().any(|event| {
+            let Some((position, stream)) = event.split_once(' ') else { return true };
+            let Ok(position) = position.parse() else { return true };
+            !decided.is_handled(StreamHash::of_key(stream.as_bytes()), GlobalPosition(position))
+        })
 }
