@@ -92,7 +92,7 @@ fn main() -> anyhow::Result<()> {
         transfer::measure(&binary, arguments.rounds, &mut report)?;
     }
     if wanted(Part::Rebuild) {
-        rebuild::measure(arguments.rounds, &mut report)?;
+        rebuild::measure(arguments.rounds, &mut stores, &mut report)?;
     }
     report.print(arguments.json)
 }

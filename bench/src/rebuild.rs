@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use service::clock::{SystemClock, as_function};
 
 use crate::report::Report;
+use crate::store::{Kind, Store, Stores};
 
 const EVENTS: u64 = 1_000_000;
 /// Records that the events are about.
@@ -14,25 +15,35 @@ const RECORDS: u64 = 50_000;
 /// Files of each transfer.
 const FILES: u64 = 12;
 
-pub(crate) fn measure(rounds: usize, report: &mut Report) -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+pub(crate) fn measure(rounds: usize, stores: &mut Stores, report: &mut Report) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let url = format!("sqlite:{}", folder.path().join("bench.db").display());
-        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await?;
-        let log = Log::open(database, 4096, as_function(SystemClock::shared())).await?;
-        let events = fill(&log).await?;
-        report.add("rebuild: events in the log", &[events as f64], "", None);
-        for projection in projector::list(&log).await? {
-            let mut rates = Vec::new();
-            for _ in 0..rounds {
-                let rebuilt = projector::rebuild(&log, projection.name, |_| {}).await?;
-                rates.push(rebuilt.events as f64 / rebuilt.seconds);
-            }
-            report.add(format!("rebuild: {}", projection.name), &rates, "events/s", Some("≥ 200000"));
+    for kind in Kind::BOTH {
+        let folder = tempfile::tempdir()?;
+        let store = stores.make(kind, folder.path());
+        runtime.block_on(measure_on(&store, rounds, report))?;
+    }
+    Ok(())
+}
+
+async fn measure_on(store: &Store, rounds: usize, report: &mut Report) -> anyhow::Result<()> {
+    let (kind, goal) = match store.kind {
+        Kind::Sqlite => (store.kind.name(), "≥ 200000"),
+        Kind::Postgres => (store.kind.name(), "≥ 100000"),
+    };
+    let database = Database::open(&Settings::new(&store.url, Access::CreateAndMigrate)).await?;
+    let log = Log::open(database, 4096, as_function(SystemClock::shared())).await?;
+    let events = fill(&log).await?;
+    report.add(format!("rebuild: {kind}, events in the log"), &[events as f64], "", None);
+    for projection in projector::list(&log).await? {
+        let mut rates = Vec::new();
+        for _ in 0..rounds {
+            let rebuilt = projector::rebuild(&log, projection.name, |_| {}).await?;
+            rates.push(rebuilt.events as f64 / rebuilt.seconds);
         }
-        Ok(())
-    })
+        report.add(format!("rebuild: {kind}, {}", projection.name), &rates, "events/s", Some(goal));
+    }
+    log.close().await;
+    Ok(())
 }
 
 /// Stories of changed records, one in ten of which is transferred.
