@@ -101,6 +101,10 @@ pub struct Serve {
     /// Only these roles [default: all]
     #[arg(long = "role", value_name = "ROLE")]
     pub roles: Vec<Role>,
+    /// Serve HTTP here instead of at http.listen; a process without the role gateway serves only health, status and
+    /// metrics, and only with this
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<std::net::SocketAddr>,
 }
 
 /// What a process does.

@@ -86,7 +86,7 @@ pub async fn run(global: &Global, arguments: &args::Demo, output: Output) -> any
     let shutdown = Shutdown::listen(parts.config.service.shutdown_grace).context("listening for signals")?;
     let service = Service::new(shutdown.clone());
     let roles = BTreeSet::from(serve::ALL);
-    serve::start(&parts, &service, &roles, runtime::metrics(&telemetry))?;
+    serve::start(&parts, &service, &roles, None, runtime::metrics(&telemetry))?;
     service.spawn("progress", {
         let (log, bar, stop) = (parts.log.clone(), bar.clone(), shutdown.stop().clone());
         async move {

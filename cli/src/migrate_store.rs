@@ -161,9 +161,10 @@ fn differences(report: &Report) -> Vec<String> {
 
 /// What a person does now.
 fn next_step(config: &Config, file: &Path) -> String {
-    let mut lines = vec![
-        format!("next: set store.url to the address of the database; {} is unchanged, keep it as a backup", file.display()),
-    ];
+    let mut lines = vec![format!(
+        "next: set store.url to the address of the database; {} is unchanged, keep it as a backup",
+        file.display()
+    )];
     let key_file = config.vault.key_file.clone().filter(|path| path.is_file());
     let key_file: Option<PathBuf> = key_file.or_else(|| Some(file.with_extension("key")).filter(|path| path.is_file()));
     if config.vault.key.is_some() {

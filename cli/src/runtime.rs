@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,13 +12,14 @@ use clap::ValueEnum as _;
 use consumers::transfer::settings::Transfers;
 use consumers::{Consumer, Work};
 use event_log::{Access, Database, Log, RoleLock, process_name};
+use futures::future::BoxFuture;
 use service::clock::{SystemClock, as_function};
 use service::config::{Config, ConfigError, DatabaseUrl, ExposeSecret as _, LoadOptions};
 use service::shutdown::Service;
 use tokio_util::sync::CancellationToken;
 
 use gateway::intake::Intake;
-use gateway::server::{About, Http, RenderMetrics};
+use gateway::server::{About, Carrier, Http, RenderMetrics};
 use service::telemetry::{self, TerminalMode};
 
 use crate::args::{Global, Role};
@@ -106,19 +108,39 @@ impl Parts {
         Ok(Arc::new(intake))
     }
 
-    /// The HTTP server, bound to its address.
+    /// The HTTP server, bound to its address, or to `listen`. Without the gateway among `roles` it only tells how the
+    /// process is.
     ///
     /// # Errors
     /// When the address is taken, or a webhook's secret cannot be had.
     pub fn http(
         &self,
         roles: &BTreeSet<Role>,
+        listen: Option<SocketAddr>,
         metrics: RenderMetrics,
         stop: CancellationToken,
     ) -> anyhow::Result<Http> {
         let names = roles.iter().filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned()));
-        let about = About { version: env!("CARGO_PKG_VERSION").to_owned(), roles: names.collect() };
-        Ok(Http::bind(&self.config, self.log.clone(), about, metrics, stop)?)
+        let carrier = self.kafka()?.map(|settings| {
+            let subscriptions: Vec<String> = Consumer::ALL.iter().map(|consumer| consumer.name().to_owned()).collect();
+            let names = subscriptions.clone();
+            let look: Arc<dyn Fn() -> BoxFuture<'static, serde_json::Value> + Send + Sync> = Arc::new(move || {
+                let (settings, names) = (settings.clone(), names.clone());
+                Box::pin(async move {
+                    serde_json::to_value(kafka::status::look(&settings, &names).await).unwrap_or_default()
+                })
+            });
+            Carrier { subscriptions, look }
+        });
+        let about = About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            roles: names.collect(),
+            operator_only: !roles.contains(&Role::Gateway),
+            carrier,
+        };
+        let mut config = Config::clone(&self.config);
+        config.http.listen = listen.unwrap_or(config.http.listen);
+        Ok(Http::bind(&config, self.log.clone(), about, metrics, stop)?)
     }
 
     /// What the consumers work with.

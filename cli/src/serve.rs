@@ -1,6 +1,7 @@
 //! `serve`: all roles, or some, until told to stop.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use anyhow::Context as _;
 use gateway::server::RenderMetrics;
@@ -25,7 +26,7 @@ pub async fn run(parts: Parts, arguments: &args::Serve, metrics: RenderMetrics) 
         "--role relay publishes to Kafka, and there is no [kafka] in the configuration; set kafka.brokers"
     );
     let service = Service::new(shutdown);
-    start(&parts, &service, &roles, metrics)?;
+    start(&parts, &service, &roles, arguments.listen, metrics)?;
     let ended = service.run_until_stopped().await?;
     parts.close().await;
     match ended {
@@ -41,10 +42,16 @@ pub async fn run(parts: Parts, arguments: &args::Serve, metrics: RenderMetrics) 
 ///
 /// # Errors
 /// When a role cannot start.
-pub fn start(parts: &Parts, service: &Service, roles: &BTreeSet<Role>, metrics: RenderMetrics) -> anyhow::Result<()> {
+pub fn start(
+    parts: &Parts,
+    service: &Service,
+    roles: &BTreeSet<Role>,
+    listen: Option<SocketAddr>,
+    metrics: RenderMetrics,
+) -> anyhow::Result<()> {
     let stop = service.shutdown().stop().clone();
-    if roles.contains(&Role::Gateway) {
-        let http = parts.http(roles, metrics, stop.clone())?;
+    if roles.contains(&Role::Gateway) || listen.is_some() {
+        let http = parts.http(roles, listen, metrics, stop.clone())?;
         tracing::info!("listening on http://{}", http.address());
         service.spawn("gateway", http.run());
     }

@@ -8,6 +8,7 @@ use actix_web::dev::Server;
 use actix_web::web::{self, Data};
 use actix_web::{App, HttpResponse, HttpServer};
 use event_log::Log;
+use futures::future::BoxFuture;
 use service::config::{Config, SecretError};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -59,12 +60,25 @@ pub enum Error {
 }
 
 /// What the process says about itself in `/status`.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct About {
     /// Version of the program.
     pub version: String,
     /// The roles that run in this process.
     pub roles: Vec<String>,
+    /// No webhooks are accepted here: the process is another role that only tells how it is.
+    pub operator_only: bool,
+    /// What carries events to consumers, if anything does.
+    pub carrier: Option<Carrier>,
+}
+
+/// What carries events to consumers beside the log.
+#[derive(Clone)]
+pub struct Carrier {
+    /// The subscriptions that it carries events to; how far they are is its to tell.
+    pub subscriptions: Vec<String>,
+    /// Asks it how it is, as JSON for `/status`.
+    pub look: Arc<dyn Fn() -> BoxFuture<'static, serde_json::Value> + Send + Sync>,
 }
 
 /// Renders all metrics of the process in Prometheus' text format.
@@ -117,7 +131,8 @@ impl Http {
         stop: CancellationToken,
     ) -> Result<Self, Error> {
         let (rejected, rejected_writer) = rejected::open(log.clone(), config.webhooks.rejected_keep);
-        let receivers = receivers(config, log.database().readers())?;
+        let receivers =
+            if about.operator_only { Default::default() } else { receivers(config, log.database().readers())? };
         let readiness = Arc::new(Readiness::new(log.clone(), stop.clone()));
         let body_timeout = config.http.client_request_timeout;
         let webhooks = Webhooks::new(log.clone(), receivers, body_timeout, rejected, readiness.clone());

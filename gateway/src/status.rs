@@ -2,9 +2,10 @@
 //!
 //! Everything is read from tables that outsiders may read too, so the answer is the same whichever process gives it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Pool};
@@ -16,6 +17,14 @@ use uuid::Uuid;
 use crate::problem::Problem;
 use crate::rejected;
 use crate::server::About;
+
+/// How long the database may take for the whole answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// The same while deliveries cannot be recorded: the database is probably away.
+const PATIENCE_IN_TROUBLE: Duration = Duration::from_secs(2);
+
+const UNREADABLE: Problem =
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "the database did not answer").retry_after(5);
 
 /// Where the parts of the answer come from.
 pub(crate) struct Status {
@@ -29,6 +38,8 @@ pub(crate) struct Status {
 #[derive(Debug, Serialize)]
 struct Report {
     version: String,
+    /// The database: the file, or the server's address without a password.
+    store: String,
     uptime_seconds: u64,
     roles: Vec<String>,
     ready: bool,
@@ -36,6 +47,9 @@ struct Report {
     not_ready_reason: Option<&'static str>,
     head: GlobalPosition,
     subscriptions: Vec<SubscriptionLag>,
+    /// What carries events to consumers, and how far they are behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kafka: Option<serde_json::Value>,
     accounts: Vec<Account>,
     registrations: Vec<Registration>,
     schedules: Vec<Schedule>,
@@ -95,18 +109,31 @@ impl Status {
     async fn report(&self, ready: Result<(), &'static str>) -> Result<Report, Error> {
         let readers = self.log.database().readers();
         let head = self.log.high_water_mark().await?;
-        let subscriptions = checkpoints(readers).await?.into_iter().map(|checkpoint| SubscriptionLag {
-            lag_events: (head.0 - checkpoint.global_position.0).max(0),
-            checkpoint,
-        });
+        let carried = self.about.carrier.as_ref().map_or(&[][..], |carrier| &carrier.subscriptions);
+        // Partitions come as far as their own streams need: their lag is the carrier's to tell.
+        let follows_log = |name: &str| !name.contains('/') && !carried.iter().any(|carried| carried == name);
+        let subscriptions = checkpoints(readers)
+            .await?
+            .into_iter()
+            .filter(|checkpoint| follows_log(&checkpoint.subscription_name))
+            .map(|checkpoint| SubscriptionLag {
+                lag_events: (head.0 - checkpoint.global_position.0).max(0),
+                checkpoint,
+            });
+        let kafka = match &self.about.carrier {
+            Some(carrier) => Some((carrier.look)().await),
+            None => None,
+        };
         Ok(Report {
             version: self.about.version.clone(),
+            store: self.log.database().name(),
             uptime_seconds: self.started.elapsed().as_secs(),
             roles: self.about.roles.clone(),
             ready: ready.is_ok(),
             not_ready_reason: ready.err(),
             head,
             subscriptions: subscriptions.collect(),
+            kafka,
             accounts: accounts(readers, &self.receiving).await?,
             registrations: registrations(readers, self.log.now()).await?,
             schedules: schedules(readers).await?,
@@ -117,16 +144,19 @@ impl Status {
     }
 }
 
-/// `GET /status`.
+/// `GET /status`: the report, or 503 when the database does not give it.
 pub(crate) async fn status(status: Data<Status>, readiness: Data<crate::readiness::Readiness>) -> HttpResponse {
-    match status.report(readiness.check().await).await {
-        Ok(report) => HttpResponse::Ok().json(report),
-        Err(error) => {
-            let request_id = Uuid::now_v7();
-            tracing::error!(%request_id, error = &error as &dyn std::error::Error, "the status could not be read");
-            Problem::INTERNAL.answer(request_id)
-        }
-    }
+    let ready = readiness.check().await;
+    let patience = if ready.is_ok() { PATIENCE } else { PATIENCE_IN_TROUBLE };
+    let error = match tokio::time::timeout(patience, status.report(ready)).await {
+        Ok(Ok(report)) => return HttpResponse::Ok().json(report),
+        Ok(Err(error)) => error,
+        Err(_) => sqlx::Error::PoolTimedOut.into(),
+    };
+    let request_id = Uuid::now_v7();
+    tracing::error!(%request_id, error = &error as &dyn std::error::Error, "the status could not be read");
+    let problem = if error.is_retryable() { UNREADABLE } else { Problem::INTERNAL };
+    problem.answer(request_id)
 }
 
 /// Accounts whose access is known, and those that only receive.

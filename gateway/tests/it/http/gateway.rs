@@ -1,8 +1,8 @@
-//! A real gateway on a free port, over a real database in a folder of its own.
+//! A real gateway on a free port, over a database of its own.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -16,6 +16,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use service::config::{Config, LoadOptions};
 use tokio_util::sync::CancellationToken;
 
+use crate::store::{Backend, Store};
+
 /// 2023-11-14T22:13:20Z.
 pub(super) const START: i64 = 1_700_000_000;
 
@@ -25,7 +27,7 @@ pub(super) struct Gateway {
     pub(super) stop: CancellationToken,
     clock: Arc<AtomicI64>,
     running: JoinHandle<Result<(), Error>>,
-    _folder: Option<tempfile::TempDir>,
+    store: Option<Store>,
 }
 
 /// Reads settings; `[http] listen` and everything else that all tests share is added.
@@ -38,30 +40,30 @@ pub(super) fn config(folder: &Path, settings: &str) -> Config {
     Config::load(options).unwrap()
 }
 
-pub(super) async fn start(settings: &str) -> Gateway {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().to_owned();
-    let mut gateway = start_in(&path, settings).await;
-    gateway._folder = Some(folder);
+pub(super) async fn start(on: Backend, settings: &str) -> Gateway {
+    let store = on.store().await;
+    let mut gateway = start_over(&store.url, settings).await;
+    gateway.store = Some(store);
     gateway
 }
 
-/// In a folder that outlives the gateway.
-pub(super) async fn start_in(folder: &Path, settings: &str) -> Gateway {
-    let config = config(folder, settings);
+/// Over a database that outlives the gateway, or that others work on too.
+pub(super) async fn start_over(url: &str, settings: &str) -> Gateway {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path(), settings);
     let clock = Arc::new(AtomicI64::new(START));
-    let log = open_log(folder.join("events.db"), config.http.queue_limit, clock.clone()).await;
+    let log = open_log(url, config.http.queue_limit, clock.clone()).await;
     let stop = CancellationToken::new();
     let metrics = recorder().clone();
-    let about = About { version: "1.2.3".to_owned(), roles: vec!["gateway".to_owned()] };
+    let about = About { version: "1.2.3".to_owned(), roles: vec!["gateway".to_owned()], ..About::default() };
     let http = Http::bind(&config, log.clone(), about, Arc::new(move || metrics.render()), stop.clone()).unwrap();
     let address = http.address();
     let running = actix_web::rt::spawn(http.run());
-    Gateway { address, log, stop, clock, running, _folder: None }
+    Gateway { address, log, stop, clock, running, store: None }
 }
 
-async fn open_log(path: PathBuf, queue: usize, clock: Arc<AtomicI64>) -> Log {
-    let settings = Settings::new(format!("sqlite:{}", path.display()), Access::CreateAndMigrate);
+async fn open_log(url: &str, queue: usize, clock: Arc<AtomicI64>) -> Log {
+    let settings = Settings::new(url, Access::CreateAndMigrate);
     let database = Database::open(&settings).await.unwrap();
     let now = move || DateTime::<Utc>::from_timestamp(clock.load(Ordering::Relaxed), 0).unwrap();
     Log::open(database, queue, Arc::new(now)).await.unwrap()
@@ -98,9 +100,10 @@ impl Gateway {
         }
     }
 
-    /// Stops the server and waits for its end.
-    pub(super) async fn stop(self) {
+    /// Stops the server and waits for its end. Gives the database it had to itself, which else is gone.
+    pub(super) async fn stop(self) -> Option<Store> {
         self.stop.cancel();
         self.running.await.unwrap().unwrap();
+        self.store
     }
 }
