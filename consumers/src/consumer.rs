@@ -50,7 +50,7 @@ impl Consumer {
         }
     }
 
-    fn follows(self) -> Vec<EventType> {
+    pub(crate) fn follows(self) -> Vec<EventType> {
         match self {
             Consumer::Transfer => transfer::decide::FOLLOWS.to_vec(),
             Consumer::CrmUpdate => check::FOLLOWS.to_vec(),

@@ -48,7 +48,6 @@ pub struct Context {
     pub(crate) pauses: Pauses,
     pub(crate) running: Running,
     planned: watch::Sender<u64>,
-    dropped: watch::Sender<u64>,
 }
 
 impl Context {
@@ -57,7 +56,6 @@ impl Context {
     pub fn new(log: Log, accounts: Accounts, transfers: Transfers, timing: Timing) -> Arc<Self> {
         let leased_by = process_name();
         let (planned, _) = watch::channel(0);
-        let (dropped, _) = watch::channel(0);
         Arc::new(Context {
             log,
             accounts,
@@ -68,7 +66,6 @@ impl Context {
             pauses: Pauses::default(),
             running: Running::default(),
             planned,
-            dropped,
         })
     }
 
@@ -99,16 +96,6 @@ impl Context {
 
     pub(crate) fn planned(&self) -> watch::Receiver<u64> {
         self.planned.subscribe()
-    }
-
-    /// Lets go of everything that runs: its leases could not be prolonged, so others may take it over.
-    pub(crate) fn drop_running(&self) {
-        self.dropped.send_modify(|count| *count = count.wrapping_add(1));
-    }
-
-    /// Changes when what runs is let go of.
-    pub(crate) fn dropped(&self) -> watch::Receiver<u64> {
-        self.dropped.subscribe()
     }
 
     pub(crate) fn patience(&self, transfer: &str) -> Patience {

@@ -9,6 +9,7 @@ mod finish;
 mod plan;
 mod recover;
 mod summary;
+mod twins;
 
 use std::fmt;
 
@@ -21,12 +22,13 @@ use uuid::Uuid;
 
 use crate::Error;
 
-pub use claim::{Claim, claim, next_due};
-pub use finish::finish;
+pub use claim::{Claim, Queue, claim, next_due, sources};
 pub(crate) use finish::tell;
+pub use finish::{Finished, finish};
 pub use plan::{Done, Planned, done, plan, start_over};
 pub use recover::{park, recover_all, recover_expired, renew};
-pub use summary::{Summary, has_open, summary};
+pub use summary::{Summary, summary};
+pub(crate) use twins::{Twins, twins, was_started};
 
 /// What an effect does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -124,8 +126,10 @@ pub struct Effect {
     pub attempt: i64,
     /// Its outcome is unknown: settle it before doing it.
     pub unknown: bool,
-    /// When it was last really started, not only settled. Survives being given up and sent on its way again.
-    pub last_started_at: Option<DateTime<Utc>>,
+    /// When the attempt that is to be settled was started.
+    pub unknown_since: Option<DateTime<Utc>>,
+    /// How often it was claimed, this time included: tells this claim from earlier ones.
+    pub claims: i64,
     /// What exactly to do, as JSON.
     pub request: String,
     /// What makes it the same change as another effect.
@@ -140,7 +144,7 @@ impl Effect {
     /// Whether it was started before, so that something of it may be there already.
     #[must_use]
     pub fn was_tried(&self) -> bool {
-        self.unknown || self.attempt > 0 || self.last_started_at.is_some()
+        self.claims > 1
     }
 
     /// Reads the request into its type.
@@ -238,7 +242,8 @@ fn effect(row: &Row) -> Result<Effect, Error> {
     let kind: String = row.try_get("kind")?;
     let stream: String = row.try_get("stream_name")?;
     let causation_id: Option<Uuid> = row.try_get("causation_id")?;
-    let status: String = row.try_get("status")?;
+    let unknown: bool = row.try_get("settles")?;
+    let started_at: Option<DateTime<Utc>> = row.try_get("started_at")?;
     let Some(kind) = Kind::parse(&kind) else {
         return Err(Error::UnknownKind { effect_key: key, kind });
     };
@@ -251,8 +256,9 @@ fn effect(row: &Row) -> Result<Effect, Error> {
         source_account: row.try_get("source_account")?,
         organization: row.try_get("organization")?,
         attempt: row.try_get("attempt")?,
-        unknown: status == "unknown",
-        last_started_at: row.try_get("started_at")?,
+        unknown,
+        unknown_since: started_at.filter(|_| unknown),
+        claims: row.try_get("claims")?,
         request: row.try_get("request")?,
         once_key: row.try_get("once_key")?,
         correlation_id: row.try_get("correlation_id")?,

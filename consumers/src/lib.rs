@@ -10,6 +10,7 @@ pub mod context;
 pub mod crm_update;
 pub mod dead_letter;
 mod error;
+mod heartbeat;
 pub mod idle;
 pub mod ledger;
 pub mod pause;
@@ -22,7 +23,7 @@ pub mod trouble;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -104,7 +105,7 @@ pub async fn run_some(
         }
     }
     let hearts = CancellationToken::new();
-    let heart = heartbeat(context.clone(), hearts.clone());
+    let heart = heartbeat::beat(context.clone(), hearts.clone());
     let mut heart = std::pin::pin!(heart);
     let mut result = Ok(());
     loop {
@@ -151,53 +152,6 @@ async fn recover(context: &Context, alone: bool) -> Result<(), Error> {
         );
     }
     Ok(())
-}
-
-/// Prolongs the leases of what is running, and takes over what nobody works on any more. Where they cannot be prolonged
-/// for too long, what runs is let go of before another process may begin to settle it.
-async fn heartbeat(context: Arc<Context>, stop: CancellationToken) {
-    let lease = context.timing.lease;
-    let mut held_at = Instant::now();
-    while stop.run_until_cancelled(tokio::time::sleep(lease / 6)).await.is_some() {
-        let asked_at = Instant::now();
-        let trusted = (lease * 3 / 4).saturating_sub(held_at.elapsed());
-        match tokio::time::timeout(trusted, prolong(&context)).await {
-            Ok(Ok(found)) => {
-                held_at = asked_at;
-                if found > 0 {
-                    tracing::warn!(
-                        effects = found,
-                        "nobody works on some started effects any more; their outcome is settled"
-                    );
-                    context.work_was_planned();
-                }
-            }
-            Ok(Err(error)) => tracing::warn!(error = %error, "leases could not be prolonged"),
-            Err(_) => tracing::warn!("leases could not be prolonged in time"),
-        }
-        if held_at.elapsed() >= lease * 3 / 4 {
-            if !context.running.keys().is_empty() {
-                tracing::warn!(
-                    "effects are let go of, because the database could not be reached; they are settled later"
-                );
-                context.drop_running();
-            }
-            held_at = Instant::now();
-        }
-    }
-}
-
-async fn prolong(context: &Context) -> Result<u64, Error> {
-    let (leased_by, running, timing) = (context.leased_by.clone(), context.running.keys(), context.timing);
-    context
-        .log
-        .write(move |unit| {
-            Box::pin(async move {
-                ledger::renew(unit, &leased_by, &running, timing.lease).await?;
-                ledger::recover_expired(unit, timing.settle_after).await
-            })
-        })
-        .await
 }
 
 async fn park(context: &Context) {

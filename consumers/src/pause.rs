@@ -16,15 +16,6 @@ pub enum Product {
     WorkDrive,
 }
 
-impl Product {
-    fn as_str(self) -> &'static str {
-        match self {
-            Product::Crm => "crm",
-            Product::WorkDrive => "workdrive",
-        }
-    }
-}
-
 /// Products of accounts that are left alone, with the earliest end of a pause.
 #[derive(Debug, Clone, Default)]
 pub struct Paused {
@@ -37,11 +28,6 @@ impl Paused {
     /// Whether the account's product is among them.
     pub(crate) fn covers(&self, account: &str, product: Product) -> bool {
         self.products.iter().any(|(paused, of)| paused == account && *of == product)
-    }
-
-    /// `account:product` of each.
-    pub(crate) fn names(&self) -> Vec<String> {
-        self.products.iter().map(|(account, product)| format!("{account}:{}", product.as_str())).collect()
     }
 }
 
@@ -79,9 +65,13 @@ mod tests {
         pauses.add("a", &[Product::WorkDrive], later);
         pauses.add("a", &[Product::WorkDrive], noon);
         pauses.add("b", &[Product::Crm, Product::WorkDrive], later + chrono::Duration::seconds(5));
-        assert_eq!(pauses.now(noon).names(), ["a:workdrive", "b:crm", "b:workdrive"]);
-        assert!(!pauses.now(noon).covers("a", Product::Crm));
+        let paused = |at| {
+            let now = pauses.now(at);
+            [("a", Product::Crm), ("a", Product::WorkDrive), ("b", Product::Crm), ("b", Product::WorkDrive)]
+                .map(|(account, product)| now.covers(account, product))
+        };
+        assert_eq!(paused(noon), [false, true, true, true]);
         assert_eq!(pauses.now(noon).first_end, Some(later));
-        assert_eq!(pauses.now(later).names(), ["b:crm", "b:workdrive"]);
+        assert_eq!(paused(later), [false, false, true, true]);
     }
 }

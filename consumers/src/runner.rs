@@ -3,6 +3,7 @@
 //! A worker records an outcome and claims its next effect in one unit of work: two thirds of the commits of a naive
 //! loop are saved, and concurrent workers share the rest.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::Context;
-use crate::ledger::{self, Claim, Effect, Kind, Lane, Verdict};
+use crate::ledger::{self, Claim, Effect, Finished, Kind, Lane, Queue, Verdict};
 use crate::pause::{Paused, Product};
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
@@ -41,8 +42,10 @@ pub(crate) async fn dispatch(
 ) -> Result<(), Error> {
     let mut planned = context.planned();
     let mut access = context.accounts.changes();
+    let queues = queues(&context, &share).await?;
     let Share { account, lane, kinds, slots } = share;
-    let dispatcher = Arc::new(Dispatcher { context: context.clone(), account, lane, kinds, stop: stop.clone(), abort });
+    let dispatcher =
+        Arc::new(Dispatcher { context: context.clone(), account, lane, kinds, queues, stop: stop.clone(), abort });
     let mut workers = JoinSet::new();
     while !stop.is_cancelled() {
         planned.mark_unchanged();
@@ -78,11 +81,26 @@ pub(crate) struct Share {
     pub(crate) slots: u32,
 }
 
+/// What a share consists of: by the transfers of the configuration, and what is left of others.
+async fn queues(context: &Context, share: &Share) -> Result<Vec<Queue>, Error> {
+    let mut queues = BTreeSet::new();
+    if share.kinds.contains(&Kind::UpdateRecord) {
+        queues.insert(Queue::Records);
+    }
+    if share.kinds.iter().any(|kind| *kind != Kind::UpdateRecord) {
+        let transfers = context.transfers.0.values().filter(|one| one.destination == share.account);
+        let left = ledger::sources(context.log.database().readers(), &share.account, share.lane).await?;
+        queues.extend(transfers.map(|one| one.source.clone()).chain(left).map(Queue::From));
+    }
+    Ok(queues.into_iter().collect())
+}
+
 struct Dispatcher {
     context: Arc<Context>,
     account: String,
     lane: Lane,
     kinds: Vec<Kind>,
+    queues: Vec<Queue>,
     stop: CancellationToken,
     abort: CancellationToken,
 }
@@ -124,6 +142,7 @@ impl Dispatcher {
             account: self.account.clone(),
             lane: self.lane,
             kinds: self.kinds.clone(),
+            queues: self.queues.clone(),
             leased_by: self.context.leased_by.clone(),
             lease: self.context.timing.lease,
             paused: self.context.pauses.now(self.context.now()),
@@ -155,14 +174,13 @@ impl Dispatcher {
     async fn work(self: Arc<Self>, effect: Effect) {
         let mut next = Some(effect);
         while let Some(effect) = next {
-            let _running = self.context.running.enter(&effect.key);
+            let running = self.context.running.enter(&effect.key);
             let kind = effect.kind.as_str();
             let started = std::time::Instant::now();
-            let mut dropped = self.context.dropped();
             let attempt = tokio::select! {
                 verdict = self.attempt(&effect) => Some(verdict),
                 () = self.abort.cancelled() => None,
-                _ = dropped.changed() => None,
+                () = running.let_go.cancelled() => None,
             };
             // Let go of: the row stays started until it is parked, or its lease runs out.
             let Some(verdict) = attempt else { return };
@@ -270,9 +288,10 @@ impl Dispatcher {
             .log
             .write(move |unit| {
                 Box::pin(async move {
-                    let run = ledger::finish(unit, &effect, &context.leased_by, &verdict).await?;
-                    let effect = Effect { run, ..(*effect).clone() };
-                    follow_up(unit, &context, &effect, &verdict).await?;
+                    let finished = ledger::finish(unit, &effect, &verdict).await?;
+                    if verdict.is_final() {
+                        follow_up(unit, &context, &effect, finished, &verdict).await?;
+                    }
                     if !takes_next {
                         return Ok(None);
                     }
@@ -288,17 +307,19 @@ async fn follow_up(
     unit: &mut event_log::UnitOfWork<'_>,
     context: &Context,
     effect: &Effect,
+    finished: Finished,
     verdict: &Verdict,
 ) -> Result<(), Error> {
-    if !verdict.is_final() {
-        return Ok(());
-    }
+    let effect = &Effect { run: finished.run, ..effect.clone() };
     if effect.kind == Kind::UpdateRecord {
         return crm_update::settle_standing(unit, context, effect, verdict).await;
     }
+    if !finished.is_last {
+        return Ok(());
+    }
     let Some(owner) = owner_of(effect) else { return Ok(()) };
     let Ok(settings) = context.transfers.get(&owner.transfer) else { return Ok(()) };
-    completion::close_if_done(unit, settings, &owner.record_id, effect, verdict).await
+    completion::close(unit, settings, &owner.record_id, effect, verdict).await
 }
 
 /// A panic tells nothing about what was done before it.

@@ -29,6 +29,8 @@ migrations![
     "20261121000700" "create_read_models",
     "20261121000800" "create_transfer_runs",
     "20261122000000" "add_dead_letter_origins",
+    "20261122000100" "add_effect_claims",
+    "20261122000200" "queue_effects_by_source",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

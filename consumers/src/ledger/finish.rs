@@ -2,7 +2,7 @@
 
 use catalogue::effect::{RETRIED, Retried, SETTLED, Settled};
 use event_log::sql;
-use event_log::{Append, EventType, NewEvent, UnitOfWork};
+use event_log::{Append, EventType, NewEvent, StreamName, UnitOfWork};
 use serde::Serialize;
 
 use super::{Effect, Verdict, plan};
@@ -17,25 +17,31 @@ struct Change<'a> {
     failure: Option<(&'a str, &'a str)>,
 }
 
-/// Records how an attempt ended: the row, the story it tells, what follows from it. Returns the run that the effect counts
-/// for by now, which is a later one when the transfer was asked for again meanwhile.
+/// How the ledger stands after an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Finished {
+    /// The run that the effect counts for by now: a later one when the transfer was asked for again meanwhile.
+    pub run: i64,
+    /// Nothing else of that run is open.
+    pub is_last: bool,
+}
+
+/// Records how an attempt ended: the row, the story it tells, what follows from it.
 ///
 /// # Errors
 /// Database failures, [`Error::LostLease`].
-pub async fn finish(
-    unit: &mut UnitOfWork<'_>,
-    effect: &Effect,
-    leased_by: &str,
-    verdict: &Verdict,
-) -> Result<i64, Error> {
+pub async fn finish(unit: &mut UnitOfWork<'_>, effect: &Effect, verdict: &Verdict) -> Result<Finished, Error> {
     let now = unit.now();
     let change = change(effect, verdict);
-    let run: Option<i64> = sql::query_scalar(
+    let row = sql::query(
         "UPDATE effects SET status = $1, attempt = $2, not_before = coalesce($3, not_before), \
          bytes = coalesce($4, bytes), result = coalesce($5, result), error_code = $6, error = $7, \
          finished_at = CASE WHEN $1 IN ('succeeded', 'failed') THEN $8 ELSE NULL END, \
          leased_by = NULL, leased_until = NULL \
-         WHERE effect_key = $9 AND status = 'started' AND leased_by = $10 RETURNING run",
+         WHERE effect_key = $9 AND status = 'started' AND claims = $10 \
+         RETURNING run, EXISTS (SELECT 1 FROM effects AS other WHERE other.stream_name = effects.stream_name \
+           AND other.run = effects.run AND other.effect_key <> effects.effect_key \
+           AND other.status IN ('planned', 'started', 'unknown')) AS has_open",
     )
     .bind(change.status)
     .bind(change.attempt)
@@ -46,15 +52,18 @@ pub async fn finish(
     .bind(change.failure.map(|(_, error)| error))
     .bind(now)
     .bind(&effect.key)
-    .bind(leased_by)
+    .bind(effect.claims)
     .fetch_optional(unit.connection())
     .await?;
-    let Some(run) = run else { return Err(Error::LostLease { effect_key: effect.key.clone() }) };
+    let Some(row) = row else { return Err(Error::LostLease { effect_key: effect.key.clone() }) };
+    let (run, mut has_open): (i64, bool) = (row.try_get("run")?, row.try_get("has_open")?);
 
     let mut events = story(effect, verdict);
     match verdict {
         Verdict::Succeeded { events: told, plan: follows, .. } => {
             plan::plan(unit.connection(), now, follows).await?;
+            // What was planned may have been finished in an earlier run.
+            has_open = has_open || !follows.is_empty() && self::has_open(unit, &effect.stream, run).await?;
             events.extend(told.iter().cloned());
             resolve_dead_letter(unit, effect).await?;
         }
@@ -69,7 +78,18 @@ pub async fn finish(
     if !events.is_empty() {
         unit.append_all(&events).await?;
     }
-    Ok(run)
+    Ok(Finished { run, is_last: !has_open })
+}
+
+async fn has_open(unit: &mut UnitOfWork<'_>, stream: &StreamName, run: i64) -> Result<bool, Error> {
+    Ok(sql::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM effects WHERE stream_name = $1 AND run = $2 \
+         AND status IN ('planned', 'started', 'unknown'))",
+    )
+    .bind(stream.as_str())
+    .bind(run)
+    .fetch_one(unit.connection())
+    .await?)
 }
 
 fn change<'a>(effect: &Effect, verdict: &'a Verdict) -> Change<'a> {
@@ -172,7 +192,7 @@ async fn park(unit: &mut UnitOfWork<'_>, effect: &Effect, code: &str, error: &st
 }
 
 async fn resolve_dead_letter(unit: &mut UnitOfWork<'_>, effect: &Effect) -> Result<(), Error> {
-    if effect.attempt == 0 && !effect.unknown && effect.last_started_at.is_none() {
+    if !effect.was_tried() {
         return Ok(());
     }
     let now = unit.now();

@@ -1,5 +1,6 @@
 //! What a process that ended without saying so has left behind.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -57,7 +58,8 @@ async fn forsake(
     Ok(found)
 }
 
-/// Prolongs the leases of what this process is really doing. A claim that nobody works on any more runs out.
+/// Prolongs the leases of what this process is really doing; a claim that nobody works on any more runs out. Returns the
+/// keys that are still its own: the others were taken over, or are finished.
 ///
 /// # Errors
 /// Database failures.
@@ -66,18 +68,18 @@ pub async fn renew(
     leased_by: &str,
     effect_keys: &[String],
     lease: Duration,
-) -> Result<u64, Error> {
+) -> Result<HashSet<String>, Error> {
     let until = unit.now() + lease;
-    let renewed = sql::query(
+    let renewed: Vec<String> = sql::query_scalar(
         "UPDATE effects SET leased_until = $1 WHERE effect_key IN (SELECT value FROM json_each($2)) \
-         AND status = 'started' AND leased_by = $3",
+         AND status = 'started' AND leased_by = $3 RETURNING effect_key",
     )
     .bind(until)
     .bind(sql::list(effect_keys))
     .bind(leased_by)
-    .execute(unit.connection())
+    .fetch_all(unit.connection())
     .await?;
-    Ok(renewed)
+    Ok(renewed.into_iter().collect())
 }
 
 /// Later than every lease, and still four digits wide where times are text.

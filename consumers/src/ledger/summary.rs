@@ -1,7 +1,6 @@
 //! Counting effects.
 
-use event_log::StreamName;
-use event_log::sql::{self, Connection, Pool};
+use event_log::sql::{self, Pool};
 use serde::Serialize;
 
 use crate::Error;
@@ -49,19 +48,4 @@ pub async fn summary(readers: &Pool) -> Result<Summary, Error> {
         *slot = count.cast_unsigned();
     }
     Ok(summary)
-}
-
-/// Whether a run still has unfinished effects. Three index look-ups, however many effects there are.
-///
-/// # Errors
-/// Database failures.
-pub async fn has_open(connection: &mut Connection, stream: &StreamName, run: i64) -> Result<bool, Error> {
-    Ok(sql::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM effects WHERE stream_name = $1 AND run = $2 \
-         AND status IN ('planned', 'started', 'unknown'))",
-    )
-    .bind(stream.as_str())
-    .bind(run)
-    .fetch_one(connection)
-    .await?)
 }

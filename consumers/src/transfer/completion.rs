@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::settings::{CheckWhen, Settings};
 use crate::Error;
-use crate::ledger::{Effect, Kind, Verdict, has_open};
+use crate::ledger::{Effect, Kind, Verdict};
 
 struct Totals {
     files_copied: u64,
@@ -16,20 +16,17 @@ struct Totals {
     bytes: u64,
 }
 
-/// Called in the unit of work that finished `effect`: ends the run if nothing is open any more.
+/// Called in the unit of work that finished the last open effect of a run: ends the run.
 ///
 /// # Errors
 /// Database failures.
-pub async fn close_if_done(
+pub async fn close(
     unit: &mut UnitOfWork<'_>,
     settings: &Settings,
     record_id: &str,
     effect: &Effect,
     verdict: &Verdict,
 ) -> Result<(), Error> {
-    if has_open(unit.connection(), &effect.stream, effect.run).await? {
-        return Ok(());
-    }
     let folder_name = folder_name(unit, settings, record_id).await?;
     if let (Kind::Locate, Verdict::Failed { code, error, .. }) = (effect.kind, verdict) {
         return fail(unit, settings, record_id, effect, &folder_name, code, error).await;

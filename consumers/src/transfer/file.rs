@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use catalogue::transfer::{FILE_COMPLETED, FILE_FAILED, FileCompleted, FileFailed, Verification};
 use chrono::Duration;
-use event_log::{Append, sql};
+use event_log::Append;
 use futures::{Stream, StreamExt, TryStreamExt};
 use md5::{Digest, Md5};
 use providers::error::Error as Refusal;
@@ -16,22 +16,22 @@ use uuid::Uuid;
 use super::name::{TakenNames, free, has_suffix, is_same, sendable, stamped};
 use super::request::{CopiedFile, CopyFile};
 use super::settle;
-use crate::Error;
 use crate::context::Context;
-use crate::ledger::{Effect, Verdict, done, tell};
+use crate::ledger::{Effect, Twins, Verdict, tell, twins};
 use crate::spool::Spool;
 use crate::trouble::Trouble;
 
 /// Does the effect.
 pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
     let request: CopyFile = effect.request()?;
-    if let Some(verdict) = copied_by_another(context, effect, &request).await? {
+    let twins = twins(context.log.database().readers(), effect).await?;
+    if let Some(verdict) = copied_by_another(effect, &request, &twins) {
         return Ok(verdict);
     }
     if effect.unknown {
         return settle::run(context, effect, &request).await;
     }
-    if left_unsettled(context, effect).await? {
+    if twins.unsettled {
         let settled = settle::run(context, effect, &request).await?;
         if settled.is_final() {
             return Ok(settled);
@@ -104,23 +104,9 @@ pub(crate) fn given_up(effect: &Effect, code: &str, error: &str) -> Vec<Append> 
 }
 
 /// Another record has brought this very version into this very folder.
-async fn copied_by_another(context: &Context, effect: &Effect, request: &CopyFile) -> Result<Option<Verdict>, Trouble> {
-    let Some(once_key) = effect.once_key.clone() else { return Ok(None) };
-    let done = done(context.log.database().readers(), &[once_key]).await?;
-    let copied = done.first().and_then(|done| serde_json::from_str::<CopiedFile>(&done.result).ok());
-    Ok(copied.map(|copied| succeeded(effect, request, copied, Told { settled: false, reused: true })))
-}
-
-/// An effect of another record that makes the same change was given up before its outcome was known.
-async fn left_unsettled(context: &Context, effect: &Effect) -> Result<bool, Error> {
-    Ok(sql::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM effects WHERE once_key = $1 AND effect_key <> $2 AND status = 'failed' \
-         AND error_code = 'unsettled')",
-    )
-    .bind(&effect.once_key)
-    .bind(&effect.key)
-    .fetch_one(context.log.database().readers())
-    .await?)
+fn copied_by_another(effect: &Effect, request: &CopyFile, twins: &Twins) -> Option<Verdict> {
+    let copied = serde_json::from_str::<CopiedFile>(twins.result.as_deref()?).ok()?;
+    Some(succeeded(effect, request, copied, Told { settled: false, reused: true }))
 }
 
 /// The planned name, unless somebody has taken it since.

@@ -1,7 +1,7 @@
 //! One folder of the tree: its counterpart is found or made, and what is in it is planned.
 //!
-//! Folders are made only after a look at the parent, under a lock per parent, so doing the effect again is safe: that
-//! is also how it is settled after a crash.
+//! Folders are made only after a look at the parent, and the ledger never runs two effects at once that make the same
+//! folder, in whichever process. So doing the effect again is safe: that is also how it is settled after a crash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::name::is_same;
 use super::request::CopyFolder;
 use super::settings::Settings;
 use crate::context::Context;
-use crate::ledger::{Effect, Verdict, tell};
+use crate::ledger::{Effect, Verdict, tell, was_started};
 use crate::trouble::Trouble;
 
 /// How old the parent's listing may be on the first attempt. What others add meanwhile is caught by the name that
@@ -92,15 +92,22 @@ async fn counterpart(
     let account = &settings.destination;
     let destination = context.zoho(account)?;
     let parent = &request.destination_parent_id;
-    let _making = context.listings.making_in(account, parent).await;
     let max_age = match (effect.was_tried(), request.parent_is_new) {
-        (true, _) => context.timing.settle_after.min(AGAIN_AGE),
+        (true, _) => (context.timing.settle_after / 2).min(AGAIN_AGE),
         (false, true) => OWN_PARENT_AGE,
         (false, false) => PARENT_AGE,
     };
     let siblings = context.listings.items(account, destination, parent, max_age).await.map_err(Trouble::Read)?;
     if let Some(found) = existing(&siblings, &request.name) {
         return Ok(Counterpart { id: found.id.clone(), created: false });
+    }
+    if was_started(context.log.database().readers(), effect).await? {
+        // The folder may have been made since, by another process.
+        let siblings =
+            context.listings.items(account, destination, parent, Duration::ZERO).await.map_err(Trouble::Read)?;
+        if let Some(found) = existing(&siblings, &request.name) {
+            return Ok(Counterpart { id: found.id.clone(), created: false });
+        }
     }
     let made = match destination.workdrive().create_folder(parent, &request.name).await {
         Ok(made) => made,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use providers::error::Error;
 use providers::zoho::Client;
 use providers::zoho::workdrive::{Item, ItemFilter};
-use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
+use tokio::sync::Mutex as AsyncMutex;
 
 /// Items remembered in all folders together; a listing of a huge tree must not become a leak.
 const MOST_ITEMS: usize = 200_000;
@@ -19,7 +19,6 @@ const MOST_ITEMS: usize = 200_000;
 #[derive(Debug, Default)]
 pub struct Listings {
     folders: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Known>>>>>,
-    creating: Mutex<HashMap<Key, Arc<AsyncMutex<()>>>>,
     teams: Mutex<HashMap<Key, Arc<AsyncMutex<Option<Team>>>>>,
 }
 
@@ -88,16 +87,6 @@ impl Listings {
     pub async fn made(&self, account: &str, folder_id: &str) {
         let slot = self.slot(account, folder_id);
         *slot.lock().await = Some(Known { listed_at: Instant::now(), items: Arc::default() });
-    }
-
-    /// The right to make folders in a parent; two at once would both find the name free.
-    pub async fn making_in(&self, account: &str, parent_id: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let mut creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
-            creating.retain(|_, lock| Arc::strong_count(lock) > 1);
-            creating.entry((account.to_owned(), parent_id.to_owned())).or_default().clone()
-        };
-        lock.lock_owned().await
     }
 
     /// The team that owns a team folder, asked for once; `None` when the grant does not show it.

@@ -7,6 +7,7 @@ use providers::error::Error as Refusal;
 use providers::zoho::workdrive::Item;
 use providers::zoho::{Client, names_match};
 
+use super::name::comparable;
 use super::request::{CopyFolder, Locate};
 use super::settings::Settings;
 use crate::context::Context;
@@ -68,6 +69,8 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
 
 /// The effect that copies a folder of a run.
 pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: CopyFolder) -> Planned {
+    // Where the counterpart is known, nothing is made.
+    let makes = request.destination_folder_id.is_none();
     Planned {
         key: format!("folder.copy:{}:{}:{}:{}", settings.name, request.record_id, parent.run, request.source_folder_id),
         kind: Kind::CopyFolder,
@@ -76,7 +79,7 @@ pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: Copy
         account: settings.destination.clone(),
         source_account: Some(settings.source.clone()),
         organization: settings.organization.clone(),
-        once_key: None,
+        once_key: makes.then(|| format!("folder/{}/{}", request.destination_parent_id, comparable(&request.name))),
         bytes: None,
         request: Planned::encode(&request),
         correlation_id: parent.correlation_id,

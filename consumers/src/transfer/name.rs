@@ -24,7 +24,8 @@ impl TakenNames {
     }
 }
 
-fn comparable(name: &str) -> String {
+/// The same for names that are one to people, and may be one to a provider.
+pub(crate) fn comparable(name: &str) -> String {
     let normal: String = name.nfc().collect();
     caseless::default_case_fold_str(&normal)
 }

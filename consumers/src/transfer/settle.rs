@@ -26,15 +26,15 @@ pub(crate) async fn run(context: &Context, effect: &Effect, request: &CopyFile) 
     let settings = context.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
     let destination = context.zoho(&settings.destination)?;
-    // Settling begins this long after the attempt ended, so such a listing is from after it; effects of one folder that
-    // are settled together share it.
-    let max_age = context.timing.settle_after;
+    // Settling begins so long after the attempt ended, so such a listing is from after it; effects of one folder that are
+    // settled together share it. Half of it, because the attempt may have been another process's, by another clock.
+    let max_age = context.timing.settle_after / 2;
     let there = context
         .listings
         .items(&settings.destination, destination, &request.destination_folder_id, max_age)
         .await
         .map_err(Trouble::Read)?;
-    let candidates = candidates(effect.last_started_at, request, &there);
+    let candidates = candidates(effect.unknown_since, request, &there);
     if candidates.is_empty() {
         return Ok(Verdict::NotDone);
     }
@@ -117,8 +117,8 @@ async fn with_our_name(
 }
 
 /// Files that may be the lost upload: our name or a variation of it, made since the attempt; ours exactly comes first.
-fn candidates<'a>(last_started_at: Option<DateTime<Utc>>, request: &CopyFile, there: &'a [Item]) -> Vec<&'a Item> {
-    let since = last_started_at.map(|at| at - CLOCK_SKEW);
+fn candidates<'a>(unknown_since: Option<DateTime<Utc>>, request: &CopyFile, there: &'a [Item]) -> Vec<&'a Item> {
+    let since = unknown_since.map(|at| at - CLOCK_SKEW);
     let mut found: Vec<&Item> = there
         .iter()
         .filter(|item| !item.is_folder && !item.trashed)

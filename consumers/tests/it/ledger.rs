@@ -1,14 +1,14 @@
 //! The laws of the ledger, over real databases, under any interleaving of two processes and their crashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use consumers::Error;
 use consumers::ledger::{
-    Claim, Effect, Kind, Lane, Planned, UNSETTLED, Verdict, claim, done, finish, has_open, next_due, park, plan,
-    recover_all, recover_expired, renew, start_over,
+    Claim, Effect, Finished, Kind, Lane, Planned, Queue, UNSETTLED, Verdict, claim, done, finish, next_due, park, plan,
+    recover_all, recover_expired, renew, sources, start_over,
 };
 use consumers::pause::Paused;
 use event_log::{Log, StreamName, sql};
@@ -30,6 +30,9 @@ each_database! {
     unsettled_effect_is_settled_when_it_starts_over_and_others_are_not,
     effect_that_moved_to_a_later_run_counts_there,
     planning_again_changes_nothing_in_the_same_run,
+    what_is_said_of_an_earlier_claim_is_not_heard,
+    twin_whose_account_waits_for_a_person_is_not_waited_for,
+    every_account_that_is_read_from_is_found,
 }
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -69,6 +72,7 @@ fn claiming(process: &str) -> Claim {
         account: "a".to_owned(),
         lane: Lane::Files,
         kinds: Kind::ALL.to_vec(),
+        queues: vec![Queue::Records, Queue::From("b".to_owned()), Queue::From("c".to_owned())],
         leased_by: process.to_owned(),
         lease: LEASE,
         paused: Paused::default(),
@@ -105,6 +109,24 @@ impl Book {
         clearing.await.unwrap();
     }
 
+    async fn need_consent(&self, account: &'static str) {
+        let telling = self.log.write::<_, Error, _>(move |unit| {
+            Box::pin(async move {
+                let now = unit.now();
+                sql::query(
+                    "INSERT INTO provider_accounts (account, state, since, checked_at) \
+                     VALUES ($1, 'needs_consent', $2, $2)",
+                )
+                .bind(account)
+                .bind(now)
+                .execute(unit.connection())
+                .await?;
+                Ok(())
+            })
+        });
+        telling.await.unwrap();
+    }
+
     async fn plan(&self, effects: Vec<Planned>) {
         let planning = self.log.write::<_, Error, _>(move |unit| {
             Box::pin(async move {
@@ -120,17 +142,9 @@ impl Book {
         self.log.write(move |unit| Box::pin(async move { claim(unit, &claiming, limit).await })).await.unwrap()
     }
 
-    /// The run the effect counts for, and whether it was the last open one.
-    async fn finish(&self, process: &str, effect: &Effect, verdict: Verdict) -> Result<(i64, bool), Error> {
-        let (process, effect) = (process.to_owned(), effect.clone());
-        let finishing = self.log.write(move |unit| {
-            Box::pin(async move {
-                let run = finish(unit, &effect, &process, &verdict).await?;
-                let is_last = verdict.is_final() && !has_open(unit.connection(), &effect.stream, run).await?;
-                Ok((run, is_last))
-            })
-        });
-        finishing.await
+    async fn finish(&self, effect: &Effect, verdict: Verdict) -> Result<Finished, Error> {
+        let effect = effect.clone();
+        self.log.write(move |unit| Box::pin(async move { finish(unit, &effect, &verdict).await })).await
     }
 
     async fn recover_all(&self) -> u64 {
@@ -183,7 +197,7 @@ async fn settling_remembers_when_the_effect_was_really_started(on: On) {
         book.recover_all().await;
         book.pass(3600);
         let effect = book.claim("p", 1).await.remove(0);
-        assert_eq!(effect.last_started_at, Some(begun));
+        assert_eq!(effect.unknown_since, Some(begun));
     }
 }
 
@@ -195,10 +209,10 @@ async fn lost_lease_writes_nothing(on: On) {
     assert_eq!(book.recover_expired().await, 1);
     book.pass(2);
     let quick = book.claim("quick", 1).await.remove(0);
-    let late = book.finish("slow", &slow, succeeded()).await;
+    let late = book.finish(&slow, succeeded()).await;
     assert!(matches!(late, Err(Error::LostLease { .. })));
     assert_eq!(book.row("k").await.0, "started");
-    assert_eq!(book.finish("quick", &quick, succeeded()).await.unwrap(), (1, true));
+    assert_eq!(book.finish(&quick, succeeded()).await.unwrap(), Finished { run: 1, is_last: true });
     assert_eq!(book.row("k").await.0, "succeeded");
 }
 
@@ -210,7 +224,7 @@ async fn only_what_is_running_is_prolonged(on: On) {
     let renewing = book
         .log
         .write::<_, Error, _>(|unit| Box::pin(async move { renew(unit, "p", &["alive".to_owned()], LEASE).await }));
-    assert_eq!(renewing.await.unwrap(), 1);
+    assert_eq!(renewing.await.unwrap(), HashSet::from(["alive".to_owned()]));
     book.pass(40);
     assert_eq!(book.recover_expired().await, 1);
     assert_eq!(book.row("abandoned").await.0, "unknown");
@@ -233,20 +247,9 @@ async fn nothing_is_due_that_cannot_be_claimed(on: On) {
     let one = book.claim("p", 2).await;
     assert_eq!(one.len(), 1, "twins never run together");
     assert_eq!(book.next_due().await, None);
-    book.finish("p", &one[0], succeeded()).await.unwrap();
+    book.finish(&one[0], succeeded()).await.unwrap();
     assert!(book.next_due().await.is_some());
-    let consent =
-        "INSERT INTO provider_accounts (account, state, since, checked_at) VALUES ('b', 'needs_consent', $1, $1)";
-    book.log
-        .write::<_, Error, _>(move |unit| {
-            Box::pin(async move {
-                let now = unit.now();
-                sql::query(consent).bind(now).execute(unit.connection()).await?;
-                Ok(())
-            })
-        })
-        .await
-        .unwrap();
+    book.need_consent("b").await;
     assert_eq!(book.next_due().await, None);
     assert!(book.claim("p", 2).await.is_empty());
 }
@@ -291,7 +294,7 @@ async fn unsettled_effect_is_settled_when_it_starts_over_and_others_are_not(on: 
             let book = Book::new(on).await;
             book.plan(vec![planned("k", None)]).await;
             let effect = book.claim("p", 1).await.remove(0);
-            book.finish("p", &effect, failed(code)).await.unwrap();
+            book.finish(&effect, failed(code)).await.unwrap();
             if by_a_later_run {
                 book.plan(vec![Planned { run: 2, ..planned("k", None) }]).await;
             } else {
@@ -315,14 +318,14 @@ async fn effect_that_moved_to_a_later_run_counts_there(on: On) {
     book.plan(vec![planned("k", None)]).await;
     let effect = book.claim("p", 1).await.remove(0);
     book.plan(vec![Planned { run: 2, ..planned("k", None) }]).await;
-    assert_eq!(book.finish("p", &effect, succeeded()).await.unwrap(), (2, true));
+    assert_eq!(book.finish(&effect, succeeded()).await.unwrap(), Finished { run: 2, is_last: true });
 }
 
 async fn planning_again_changes_nothing_in_the_same_run(on: On) {
     let book = Book::new(on).await;
     book.plan(vec![planned("k", Some("change"))]).await;
     let effect = book.claim("p", 1).await.remove(0);
-    book.finish("p", &effect, succeeded()).await.unwrap();
+    book.finish(&effect, succeeded()).await.unwrap();
     book.plan(vec![Planned { request: "{\"other\":1}".to_owned(), ..planned("k", Some("change")) }]).await;
     assert_eq!(book.row("k").await.0, "succeeded");
     assert_eq!(done(book.log.database().readers(), &["change".to_owned()]).await.unwrap().len(), 1);
@@ -337,6 +340,8 @@ impl Book {
 /// What may happen to the ledger next. The number chooses a process and one of its effects.
 #[derive(Debug, Clone, Copy)]
 enum Step {
+    /// What was said of a claim is said once more, because the answer to it was lost.
+    SayAgain(u8),
     Claim(u8),
     Succeed(u8),
     Retry(u8),
@@ -356,6 +361,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::LoseAnswer),
         1 => any::<u8>().prop_map(Step::Crash),
         1 => any::<u8>().prop_map(Step::Pass),
+        1 => any::<u8>().prop_map(Step::SayAgain),
     ]
 }
 
@@ -369,6 +375,8 @@ struct World {
     ended: BTreeMap<String, u32>,
     runs_ended: u32,
     held: [Vec<Effect>; 2],
+    /// Claims whose outcome is recorded.
+    said: Vec<Effect>,
 }
 
 const EFFECTS: [(&str, Option<&str>); 5] =
@@ -398,15 +406,16 @@ impl World {
         true
     }
 
-    async fn record(&mut self, book: &Book, process: usize, effect: &Effect, verdict: Verdict) {
+    async fn record(&mut self, book: &Book, effect: &Effect, verdict: Verdict) {
         let is_final = verdict.is_final();
         let costs = matches!(verdict, Verdict::Retry { .. } | Verdict::Unknown { .. } | Verdict::Failed { .. });
-        let (_, is_last) = book.finish(["p", "q"][process], effect, verdict).await.unwrap();
+        let finished = book.finish(effect, verdict).await.unwrap();
+        self.said.push(effect.clone());
         *self.attempts.entry(effect.key.clone()).or_default() += i64::from(costs);
         if is_final {
             *self.ended.entry(effect.key.clone()).or_default() += 1;
         }
-        self.runs_ended += u32::from(is_last);
+        self.runs_ended += u32::from(is_final && finished.is_last);
     }
 
     async fn apply(&mut self, book: &Book, step: Step) {
@@ -424,7 +433,7 @@ impl World {
                 assert_eq!(distinct.len(), running.len(), "two effects make one change at a time");
             }
             Step::Succeed(choice) => {
-                let Some((process, effect)) = self.take(choice) else { return };
+                let Some((_, effect)) = self.take(choice) else { return };
                 let verdict = if self.attempt(&effect, true) {
                     succeeded()
                 } else if effect.attempt >= MAX_ATTEMPTS {
@@ -432,7 +441,7 @@ impl World {
                 } else {
                     Verdict::NotDone
                 };
-                self.record(book, process, &effect, verdict).await;
+                self.record(book, &effect, verdict).await;
             }
             Step::Retry(choice) => {
                 let Some((process, effect)) = self.take(choice) else { return };
@@ -444,19 +453,19 @@ impl World {
                     true => Verdict::Retry { code: "c".to_owned(), error: String::new(), not_before: now },
                     false => failed("c"),
                 };
-                self.record(book, process, &effect, verdict).await;
+                self.record(book, &effect, verdict).await;
             }
             Step::Wait(choice) => {
-                let Some((process, effect)) = self.take(choice) else { return };
+                let Some((_, effect)) = self.take(choice) else { return };
                 let until = now + TimeDelta::seconds(5);
                 let verdict = Verdict::Wait { code: "throttled".to_owned(), error: String::new(), until };
-                self.record(book, process, &effect, verdict).await;
+                self.record(book, &effect, verdict).await;
             }
             Step::LoseAnswer(choice) => {
-                let Some((process, effect)) = self.take(choice) else { return };
+                let Some((_, effect)) = self.take(choice) else { return };
                 self.attempt(&effect, choice >= 128);
                 let verdict = Verdict::Unknown { code: "lost".to_owned(), error: String::new(), settle_at: now };
-                self.record(book, process, &effect, verdict).await;
+                self.record(book, &effect, verdict).await;
             }
             Step::Crash(choice) => {
                 let process = usize::from(choice % 2);
@@ -476,9 +485,14 @@ impl World {
                 assert_eq!(beating.await.unwrap(), lost.len() as u64);
                 // What the dead process would still have said is not heard.
                 for effect in &lost {
-                    let late = book.finish(["p", "q"][process], effect, succeeded()).await;
+                    let late = book.finish(effect, succeeded()).await;
                     assert!(matches!(late, Err(Error::LostLease { .. })));
                 }
+            }
+            Step::SayAgain(choice) => {
+                let Some(effect) = self.said.get(usize::from(choice) % self.said.len().max(1)) else { return };
+                let again = book.finish(effect, Verdict::NotDone).await;
+                assert!(matches!(again, Err(Error::LostLease { .. })), "{effect:?}");
             }
             Step::Pass(seconds) => book.pass(i64::from(seconds % 20)),
         }
@@ -524,6 +538,51 @@ async fn any_story_ends_well(book: &Book, steps: Vec<Step>) {
     assert!(world.made.values().all(|times| *times == 1), "a change was made twice: {:?}", world.made);
     assert_eq!(world.runs_ended, 1);
     assert_eq!(book.next_due().await, None);
+}
+
+/// As any twin may be: the same change, read from another account.
+fn planned_from(source: &str, key: &str, once_key: Option<&str>) -> Planned {
+    Planned { source_account: Some(source.to_owned()), ..planned(key, once_key) }
+}
+
+async fn what_is_said_of_an_earlier_claim_is_not_heard(on: On) {
+    let book = Book::new(on).await;
+    book.plan(vec![planned("k", None)]).await;
+    let first = book.claim("p", 1).await.remove(0);
+    let now = book.clock_now();
+    let retry = || Verdict::Retry { code: "c".to_owned(), error: String::new(), not_before: now };
+    book.finish(&first, retry()).await.unwrap();
+    let second = book.claim("p", 1).await.remove(0);
+    // The answer to the first was lost, so it is written again, by the same process.
+    assert!(matches!(book.finish(&first, retry()).await, Err(Error::LostLease { .. })));
+    assert_eq!(book.row("k").await.0, "started");
+    assert!(second.was_tried());
+    book.finish(&second, succeeded()).await.unwrap();
+}
+
+async fn twin_whose_account_waits_for_a_person_is_not_waited_for(on: On) {
+    let book = Book::new(on).await;
+    book.plan(vec![planned_from("b", "one", Some("change"))]).await;
+    book.pass(1);
+    book.plan(vec![planned_from("c", "two", Some("change"))]).await;
+    book.pass(1);
+    assert_eq!(book.claim("p", 2).await[0].key, "one", "the first of two is claimed alone");
+    book.recover_all().await;
+    book.pass(2);
+    book.plan(vec![planned_from("b", "three", Some("other")), planned_from("c", "four", Some("other"))]).await;
+    book.need_consent("b").await;
+    let claimed: Vec<String> = book.claim("p", 5).await.into_iter().map(|effect| effect.key).collect();
+    assert_eq!(claimed, ["four"], "what another may have done is waited for, what it will do is not");
+}
+
+async fn every_account_that_is_read_from_is_found(on: On) {
+    let book = Book::new(on).await;
+    let found = async || sources(book.log.database().readers(), "a", Lane::Files).await.unwrap();
+    assert!(found().await.is_empty());
+    let records = Planned { source_account: None, ..planned("r", None) };
+    book.plan(vec![planned_from("c", "1", None), planned_from("b", "2", None), records]).await;
+    book.plan((0..10).map(|number| planned_from("d", &format!("d{number}"), None)).collect()).await;
+    assert_eq!(found().await, ["b", "c", "d"]);
 }
 
 fn any_story_ends_well_on(on: On) {
