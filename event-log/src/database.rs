@@ -18,7 +18,8 @@ use crate::sql::{Connection, Dialect, Pool};
 use crate::{Error, GlobalPosition};
 
 pub use postgres::Grant;
-pub(crate) use postgres::raise;
+pub(crate) use postgres::{UNFINISHED_COPY, connect_to_fill, raise};
+pub(crate) use transaction::WRITE_LOCK;
 pub(crate) use write_back::WriteBack;
 
 /// What the opener is going to do with the database.

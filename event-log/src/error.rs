@@ -63,6 +63,15 @@ pub enum Error {
         /// How many are missing.
         missing: usize,
     },
+    /// The database is being filled with another store, or that was interrupted. Nothing works on it until it is whole.
+    #[error(
+        "{database} holds an unfinished copy of another store; run `gateledger migrate-store` with the same addresses again, \
+         which goes on where it stopped, or use another database"
+    )]
+    UnfinishedCopy {
+        /// The database, as messages name it.
+        database: String,
+    },
     /// Another process already does this work on this database.
     #[error(
         "another gateledger process (pid {holder}) is already working on {database}; stop it first, or use its commands"

@@ -12,6 +12,7 @@ mod read;
 mod scan;
 mod sighting;
 pub mod sql;
+pub mod store_copy;
 mod subscription;
 mod writer;
 

@@ -15,6 +15,9 @@ use crate::{Error, GlobalPosition, migrations};
 /// Where commits with events are announced, with the last position.
 pub(crate) const CHANNEL: &str = "gateledger_events";
 
+/// A table that is there as long as a copy of another store is not whole.
+pub(crate) const UNFINISHED_COPY: &str = "unfinished_copy";
+
 /// Older servers are out of support, <https://www.postgresql.org/support/versioning/> (read 2026-11).
 const OLDEST_VERSION: u32 = 140_000;
 /// How long a connection may take to come about.
@@ -46,12 +49,13 @@ impl PostgresServer {
     /// Connects, checks the server, and migrates the database where that was asked for.
     ///
     /// # Errors
-    /// [`Error::BadUrl`], [`Error::Open`], [`Error::NewerDatabase`], [`Error::Behind`].
+    /// [`Error::BadUrl`], [`Error::Open`], [`Error::NewerDatabase`], [`Error::Behind`], [`Error::UnfinishedCopy`].
     pub(super) async fn open(settings: &Settings) -> Result<Self, Error> {
         let options = options(&settings.url)?;
         let name = name_of(&options);
         let mut first = connect(&options, &name).await?;
         check_server(&mut first, &name).await?;
+        refuse_unfinished_copy(&mut first, &name).await?;
         let missing = migrations::missing_on_postgres(&mut first, &name).await?;
         match (missing, settings.access) {
             (0, _) => {}
@@ -82,6 +86,8 @@ impl PostgresServer {
             ("tcp_keepalives_count", "3"),
         ]);
         let mut connection = connect(&options, &self.name).await?;
+        // A copy looks for connections after it has set its mark: so either of the two sees the other.
+        refuse_unfinished_copy(&mut connection, &self.name).await?;
         // Whatever else the server waits for at a commit, it waits for its own disk.
         sqlx::query(
             "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'",
@@ -139,6 +145,21 @@ impl PostgresServer {
         let _ = connection.close().await;
         Ok(())
     }
+}
+
+/// A connection for copying a store into the database, which need not have any tables yet; and the database's name.
+///
+/// # Errors
+/// [`Error::BadUrl`], [`Error::Open`].
+pub(crate) async fn connect_to_fill(url: &str) -> Result<(PgConnection, String), Error> {
+    if !is_address(url) {
+        return Err(Error::BadUrl("the target must look like postgres://user:password@host:5432/database".to_owned()));
+    }
+    let options = options(url)?.application_name("gateledger migrate-store");
+    let name = name_of(&options);
+    let mut connection = connect(&options, &name).await?;
+    check_server(&mut connection, &name).await?;
+    Ok((connection, name))
 }
 
 /// Raises the head, never lowers it.
@@ -205,6 +226,16 @@ async fn check_server(connection: &mut PgConnection, name: &str) -> Result<(), E
         return Err(unusable(format!("the database has the encoding {encoding}; create one with UTF8")));
     }
     Ok(())
+}
+
+/// What is half there must not be worked on.
+async fn refuse_unfinished_copy(connection: &mut PgConnection, name: &str) -> Result<(), Error> {
+    let is_unfinished: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(UNFINISHED_COPY)
+        .fetch_one(connection)
+        .await
+        .map_err(|source| Error::opening(name, source))?;
+    if is_unfinished { Err(Error::UnfinishedCopy { database: name.to_owned() }) } else { Ok(()) }
 }
 
 /// A name as SQL quotes it.

@@ -7,7 +7,7 @@ use crate::sql::{self, Connection, Driver};
 use crate::{Error, GlobalPosition};
 
 /// Who holds it may append: `gateledg` as a number, the same in every version.
-const WRITE_LOCK: i64 = 0x6761_7465_6c65_6467;
+pub(crate) const WRITE_LOCK: i64 = 0x6761_7465_6c65_6467;
 
 /// Takes the database's write lock, then reads the last position under it.
 ///

@@ -254,7 +254,7 @@ impl<'q> sqlx::Encode<'q, sqlx::Postgres> for PgJson<'_> {
 }
 
 /// JSON text whose strings have U+FFFD instead of U+0000, which `jsonb` cannot hold.
-fn without_zero(text: &str) -> Cow<'_, str> {
+pub(crate) fn without_zero(text: &str) -> Cow<'_, str> {
     if !text.contains("\\u0000") {
         return text.into();
     }
