@@ -85,6 +85,17 @@ pub enum Error {
     /// The store address cannot be used.
     #[error("store url: {0}")]
     BadUrl(String),
+    /// The owner of the tables may not hand any to the program's role. A person must make it a member.
+    #[error(
+        "the role {owner} cannot give the read models to {role}: it must be a member of that role; run as an \
+         administrator: GRANT \"{role}\" TO \"{owner}\""
+    )]
+    NotAMember {
+        /// Who owns the tables.
+        owner: String,
+        /// The program's role.
+        role: String,
+    },
     /// The file, its folder or the server cannot be opened.
     #[error("cannot open {database}")]
     Open {

@@ -22,6 +22,8 @@ pub(crate) const UNFINISHED_COPY: &str = "unfinished_copy";
 const OLDEST_VERSION: u32 = 140_000;
 /// How long a connection may take to come about.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that was used so recently is not asked whether it is alive.
+const TRUSTED: Duration = Duration::from_millis(500);
 /// Pause before a lost listener tries again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -70,8 +72,16 @@ impl PostgresServer {
             .min_connections(0)
             .idle_timeout(Duration::from_secs(600))
             .acquire_timeout(CONNECT)
-            // A dead connection fails one read, which whoever follows the log repeats; asking first would double each.
+            // Asking a connection first whether it is alive would double every read: only those that were idle are asked.
             .test_before_acquire(false)
+            .before_acquire(|connection, meta| {
+                Box::pin(async move {
+                    if meta.idle_for >= TRUSTED {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
         Ok(PostgresServer { name, options, readers })
     }
@@ -127,6 +137,14 @@ impl PostgresServer {
     /// a rebuild puts new tables in their place.
     pub(super) async fn grant(&self, grant: &Grant) -> Result<(), Error> {
         let mut connection = connect(&self.options, &self.name).await?;
+        let (owner, is_member): (String, bool) =
+            sqlx::query_as("SELECT current_user::text, pg_has_role(current_user, $1, 'MEMBER')")
+                .bind(&grant.role)
+                .fetch_one(&mut connection)
+                .await?;
+        if !is_member {
+            return Err(Error::NotAMember { owner, role: grant.role.clone() });
+        }
         let role = quoted(&grant.role);
         let (schema, tables) = tables(&mut connection).await?;
         let mut statements = vec![format!("GRANT USAGE, CREATE ON SCHEMA {} TO {role}", quoted(&schema))];
@@ -173,17 +191,17 @@ pub(crate) fn raise(head: &watch::Sender<GlobalPosition>, position: GlobalPositi
 
 async fn tables(connection: &mut PgConnection) -> Result<(String, Vec<String>), Error> {
     let schema = sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut *connection).await?;
-    let tables = sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
-        .fetch_all(connection)
-        .await?;
+    let tables =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+            .fetch_all(connection)
+            .await?;
     Ok((schema, tables))
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, Error> {
     // The driver's message may quote the address, which may hold a password.
-    let parsed = PgConnectOptions::from_str(url).map_err(|_| {
-        Error::BadUrl("it must look like postgres://user:password@host:5432/database".to_owned())
-    })?;
+    let parsed = PgConnectOptions::from_str(url)
+        .map_err(|_| Error::BadUrl("it must look like postgres://user:password@host:5432/database".to_owned()))?;
     if parsed.get_database().is_none_or(str::is_empty) {
         return Err(Error::BadUrl("it names no database; use postgres://user:password@host:5432/database".to_owned()));
     }
@@ -196,7 +214,12 @@ fn options(url: &str) -> Result<PgConnectOptions, Error> {
 
 fn name_of(options: &PgConnectOptions) -> String {
     let host = options.get_socket().map_or(options.get_host().to_owned(), |socket| socket.display().to_string());
-    format!("postgres://{}@{host}:{}/{}", options.get_username(), options.get_port(), options.get_database().unwrap_or(""))
+    format!(
+        "postgres://{}@{host}:{}/{}",
+        options.get_username(),
+        options.get_port(),
+        options.get_database().unwrap_or("")
+    )
 }
 
 async fn connect(options: &PgConnectOptions, name: &str) -> Result<PgConnection, Error> {

@@ -5,5 +5,6 @@
 
 mod conformance;
 mod fixture;
+mod postgres;
 mod sqlite;
 mod store_copy;
