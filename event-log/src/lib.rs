@@ -21,7 +21,7 @@ pub use checkpoint::{Checkpoint, checkpoints};
 pub use database::{Access, Database, Grant, RoleLock, Settings};
 pub use error::Error;
 pub use event::{EventId, GlobalPosition, NewEvent, RecordedEvent, StreamVersion};
-pub use lease::{Leadership, forsake_leases, process_name, release_lease, take_lease};
+pub use lease::{Leadership, forsake_leases, process_name, prolong_lease, release_lease, take_lease};
 pub use name::{EventType, InvalidName, StreamName};
 pub use read::{Direction, Filter};
 pub use scan::{ScannedEvent, Stretch};

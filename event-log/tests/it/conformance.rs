@@ -77,6 +77,7 @@ for_every_backend! {
         a_lease_has_one_holder_until_it_ends,
         a_holder_prolongs_its_lease,
         a_released_lease_is_free_and_only_its_holder_releases_it,
+        who_was_replaced_cannot_prolong_although_its_successor_has_ended,
         of_many_claimants_in_two_logs_one_gets_the_lease,
         forsaken_leases_are_free,
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_log::{Error, Log, forsake_leases, release_lease, take_lease};
+use event_log::{Error, Log, forsake_leases, prolong_lease, release_lease, take_lease};
 use futures::future::join_all;
 
 use crate::fixture::{Clock, Fixture, time};
@@ -41,6 +41,21 @@ pub(super) async fn a_released_lease_is_free_and_only_its_holder_releases_it(fix
     assert!(take(&log, "poll", "two").await);
 }
 
+pub(super) async fn who_was_replaced_cannot_prolong_although_its_successor_has_ended(fixture: Fixture) {
+    let clock = Clock::at(time("2026-11-21T08:00:00Z"));
+    let log = fixture.log_at(clock.now()).await;
+    assert!(!prolong(&log, "poll", "one").await, "there is nothing to prolong");
+    assert!(take(&log, "poll", "one").await);
+    clock.advance(2 * MINUTE);
+    assert!(prolong(&log, "poll", "one").await, "it ran out, but nobody took it");
+    assert!(!take(&log, "poll", "two").await);
+    clock.advance(MINUTE);
+    assert!(take(&log, "poll", "two").await);
+    assert!(!prolong(&log, "poll", "one").await);
+    release(&log, "poll", "two").await;
+    assert!(!prolong(&log, "poll", "one").await);
+}
+
 pub(super) async fn of_many_claimants_in_two_logs_one_gets_the_lease(fixture: Fixture) {
     let logs = [fixture.log().await, fixture.log().await];
     let claims = (0..32).map(|at| {
@@ -62,6 +77,11 @@ pub(super) async fn forsaken_leases_are_free(fixture: Fixture) {
 async fn take(log: &Log, name: &str, by: &str) -> bool {
     let (name, by) = (name.to_owned(), by.to_owned());
     log.write(move |unit| Box::pin(async move { take_lease(unit, &name, &by, MINUTE).await })).await.unwrap()
+}
+
+async fn prolong(log: &Log, name: &str, by: &str) -> bool {
+    let (name, by) = (name.to_owned(), by.to_owned());
+    log.write(move |unit| Box::pin(async move { prolong_lease(unit, &name, &by, MINUTE).await })).await.unwrap()
 }
 
 async fn release(log: &Log, name: &str, by: &str) {
