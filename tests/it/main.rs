@@ -21,6 +21,7 @@ mod crash;
 mod demo;
 mod gateway;
 mod migrant;
+mod migrate_store;
 mod names;
 mod operator;
 mod secrets;
