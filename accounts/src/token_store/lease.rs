@@ -87,11 +87,27 @@ impl Claim {
             .await
     }
 
+    async fn prolong(&self) -> Result<bool, event_log::Error> {
+        let (name, leased_by) = (self.name.clone(), self.leased_by.clone());
+        self.log
+            .write(move |unit| {
+                Box::pin(async move { event_log::prolong_lease(unit, &name, &leased_by, DURATION).await })
+            })
+            .await
+    }
+
     /// Prolongs the lease until it is dropped, then gives it back. What fails here is made good by the lease's end.
     async fn keep_until(self, dropped: CancellationToken) {
         while dropped.run_until_cancelled(tokio::time::sleep(PROLONG_EVERY)).await.is_some() {
-            if let Err(error) = self.take().await {
-                tracing::warn!(lease.name = %self.name, %error, "a refresh lease could not be prolonged");
+            match self.prolong().await {
+                Ok(true) => {}
+                Ok(false) => {
+                    tracing::warn!(lease.name = %self.name, "a refresh lease ran out and was taken by another process");
+                    return;
+                }
+                Err(error) => {
+                    tracing::warn!(lease.name = %self.name, %error, "a refresh lease could not be prolonged");
+                }
             }
         }
         let (name, leased_by) = (self.name.clone(), self.leased_by.clone());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use accounts::{Accounts, Error};
 use chrono::{DateTime, TimeDelta};
 use event_log::{Access, Database, Direction, Filter, GlobalPosition, Log, RecordedEvent, Settings};
-use service::clock::{FixedClock, as_function};
+use service::clock::{FixedClock, SharedClock, as_function};
 use service::config::{Config, LoadOptions};
 
 use crate::provider::Provider;
@@ -88,6 +88,13 @@ workdrive_metadata_per_second = 1000
         self.write(&format!("{account}.token"), refresh_token);
     }
 
+    /// For processes that start from now on.
+    pub(crate) fn set_metadata_limit(&self, per_second: usize) {
+        let settings = std::fs::read_to_string(self.path("gateledger.toml")).unwrap();
+        let limit = format!("workdrive_metadata_per_second = {per_second}\n");
+        self.write("gateledger.toml", &settings.replace("workdrive_metadata_per_second = 1000\n", &limit));
+    }
+
     pub(crate) fn pass(&self, minutes: i64) {
         self.clock.advance(TimeDelta::minutes(minutes));
     }
@@ -101,6 +108,11 @@ workdrive_metadata_per_second = 1000
     }
 
     pub(crate) async fn try_start(&self) -> Result<Process, Error> {
+        self.start_by(Arc::new(self.clock.clone())).await
+    }
+
+    /// Starts a process that goes by another clock.
+    pub(crate) async fn start_by(&self, clock: SharedClock) -> Result<Process, Error> {
         let config = Config::load(LoadOptions {
             file: None,
             environment: BTreeMap::new(),
@@ -109,8 +121,8 @@ workdrive_metadata_per_second = 1000
         })
         .unwrap();
         let database = Database::open(&Settings::new(&self.store.url, Access::CreateAndMigrate)).await.unwrap();
-        let log = Log::open(database, 1024, as_function(Arc::new(self.clock.clone()))).await.unwrap();
-        let accounts = Accounts::open(&config, log.clone(), Arc::new(self.clock.clone())).await?;
+        let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
+        let accounts = Accounts::open(&config, log.clone(), clock).await?;
         Ok(Process { accounts, log })
     }
 }

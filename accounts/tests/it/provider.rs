@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -24,7 +25,9 @@ struct State {
     grants: BTreeSet<String>,
     access_tokens: BTreeSet<String>,
     token_requests: Vec<String>,
-    calls: usize,
+    /// Token requests that get no answer.
+    unanswered: usize,
+    calls: Vec<Instant>,
 }
 
 impl Provider {
@@ -62,9 +65,14 @@ impl Provider {
         self.state.lock().unwrap().token_requests.clone()
     }
 
-    /// Calls other than for tokens.
-    pub(crate) fn calls(&self) -> usize {
-        self.state.lock().unwrap().calls
+    /// So many of the next token requests get no answer.
+    pub(crate) fn leave_unanswered(&self, token_requests: usize) {
+        self.state.lock().unwrap().unanswered = token_requests;
+    }
+
+    /// When calls other than for tokens came, in order.
+    pub(crate) fn calls(&self) -> Vec<Instant> {
+        self.state.lock().unwrap().calls.clone()
     }
 }
 
@@ -77,7 +85,9 @@ impl Drop for Provider {
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut buffer = Vec::new();
     while let Some((head, body)) = read_request(&mut stream, &mut buffer).await {
-        let (status, answer) = answer(&mut state.lock().unwrap(), &head, &body);
+        let Some((status, answer)) = answer(&mut state.lock().unwrap(), &head, &body) else {
+            return std::future::pending().await;
+        };
         let text = if answer.is_null() { String::new() } else { answer.to_string() };
         let length = text.len();
         let reply = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: {length}\r\n\r\n{text}");
@@ -87,17 +97,17 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     }
 }
 
-fn answer(state: &mut State, head: &str, body: &[u8]) -> (u16, Value) {
+fn answer(state: &mut State, head: &str, body: &[u8]) -> Option<(u16, Value)> {
     let target = head.split(' ').nth(1).unwrap();
     let url = Url::parse("http://provider").unwrap().join(target).unwrap();
     if url.path() == "/accounts/oauth/v2/token" {
         return token(state, body);
     }
-    state.calls += 1;
+    state.calls.push(Instant::now());
     let presented = head.lines().find_map(|line| line.split_once("Zoho-oauthtoken ")).map(|(_, token)| token.trim());
     let known = presented.is_some_and(|token| state.access_tokens.contains(token));
     let folder = |id: &str, is_folder: bool| json!({"id": id, "attributes": {"name": id, "is_folder": is_folder}});
-    match url.path() {
+    Some(match url.path() {
         path if path.starts_with("/api/") && !known => (401, json!({"code": "INVALID_TOKEN", "status": "error"})),
         _ if !known => (401, json!({"errors": [{"id": "F7003", "title": "Invalid token"}]})),
         "/api/crm/v8/users" => (200, json!({"users": [{"id": "1"}]})),
@@ -115,18 +125,22 @@ fn answer(state: &mut State, head: &str, body: &[u8]) -> (u16, Value) {
         "/workdrive/api/v1/files/destination" => (200, json!({"data": folder("destination", true)})),
         "/workdrive/api/v1/files/some-file" => (200, json!({"data": folder("some-file", false)})),
         _ => (401, json!({"errors": [{"id": "R008", "title": "Unauthorized access"}]})),
-    }
+    })
 }
 
-fn token(state: &mut State, body: &[u8]) -> (u16, Value) {
+fn token(state: &mut State, body: &[u8]) -> Option<(u16, Value)> {
     let refresh_token = url::form_urlencoded::parse(body).find(|(name, _)| name == "refresh_token").unwrap().1;
     state.token_requests.push(refresh_token.to_string());
+    if state.unanswered > 0 {
+        state.unanswered -= 1;
+        return None;
+    }
     if !state.grants.contains(refresh_token.as_ref()) {
-        return (200, json!({"error": "invalid_code"}));
+        return Some((200, json!({"error": "invalid_code"})));
     }
     let access_token = format!("{PLANTED_ACCESS}{}", state.token_requests.len());
     state.access_tokens.insert(access_token.clone());
-    (200, json!({"access_token": access_token, "expires_in": 3600, "api_domain": "https://www.zohoapis.com"}))
+    Some((200, json!({"access_token": access_token, "expires_in": 3600, "api_domain": "https://www.zohoapis.com"})))
 }
 
 /// Head and body of the next request.

@@ -1,8 +1,10 @@
 //! What processes on one database share, and what outlives them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use service::clock::SystemClock;
 use tokio::task::JoinSet;
 
 use crate::office::{Office, Process};
@@ -18,6 +20,8 @@ on_both_databases! {
     tokens_sealed_with_another_key_count_as_absent,
     a_state_tells_when_its_token_ends_also_after_a_restart,
     the_lease_of_a_crashed_refresher_runs_out,
+    a_refresher_that_dies_in_the_middle_is_replaced_within_seconds,
+    processes_together_keep_to_the_limit_of_their_account,
 }
 
 async fn office(on: Backend) -> (Provider, Office) {
@@ -55,7 +59,7 @@ async fn a_crash_loop_does_not_ask_for_tokens(on: Backend) {
         office.start().await.call("org-a").await.unwrap();
     }
     assert_eq!(provider.token_requests().len(), 1);
-    assert_eq!(provider.calls(), 12);
+    assert_eq!(provider.calls().len(), 12);
 }
 
 async fn permits_taken_before_a_crash_still_count(on: Backend) {
@@ -120,4 +124,67 @@ async fn the_lease_of_a_crashed_refresher_runs_out(on: Backend) {
     assert_eq!(provider.token_requests().len(), 0);
     office.clock.advance(TimeDelta::seconds(10));
     waiting.join_next().await.unwrap().unwrap().unwrap();
+}
+
+async fn a_refresher_that_dies_in_the_middle_is_replaced_within_seconds(on: Backend) {
+    let (provider, office) = office(on).await;
+    provider.leave_unanswered(1);
+    let (office, provider) = (Arc::new(office), Arc::new(provider));
+    let dying = std::thread::spawn({
+        let (office, provider) = (office.clone(), provider.clone());
+        // With its runtime ends everything it does, as with a process.
+        move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+            let process = runtime.block_on(office.start());
+            let client = process.accounts.zoho("org-a").unwrap().clone();
+            runtime.spawn(async move { client.crm().current_user().await });
+            while provider.token_requests().is_empty() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            runtime.shutdown_background();
+        }
+    });
+    tokio::task::spawn_blocking(|| dying.join().unwrap()).await.unwrap();
+
+    let others = [office.start().await, office.start().await];
+    let mut waiting = JoinSet::new();
+    for process in &others {
+        let client = process.accounts.zoho("org-a").unwrap().clone();
+        waiting.spawn(async move { client.crm().current_user().await });
+    }
+    let early = tokio::time::timeout(Duration::from_millis(400), waiting.join_next()).await;
+    assert!(early.is_err(), "nobody knows yet that it is dead");
+    office.clock.advance(TimeDelta::seconds(10));
+    for call in waiting.join_all().await {
+        call.unwrap();
+    }
+    assert_eq!(provider.token_requests().len(), 2, "one for the dead, one for all others");
+}
+
+async fn processes_together_keep_to_the_limit_of_their_account(on: Backend) {
+    const PER_SECOND: usize = 25;
+    const CALLS: usize = 30;
+    let provider = Provider::start(&["planted-grant-org-a", "planted-grant-org-b"]).await;
+    let office = Office::new(on, &provider, "").await;
+    office.set_metadata_limit(PER_SECOND);
+    let clock = SystemClock::shared();
+    let processes = [
+        office.start_by(clock.clone()).await.unwrap(),
+        office.start_by(clock.clone()).await.unwrap(),
+        office.start_by(clock).await.unwrap(),
+    ];
+    let mut calls = JoinSet::new();
+    for at in 0..CALLS {
+        let client = processes[at % processes.len()].accounts.zoho("org-a").unwrap().clone();
+        calls.spawn(async move { client.workdrive().me().await });
+    }
+    for call in calls.join_all().await {
+        call.unwrap();
+    }
+    let came_at = provider.calls();
+    let took = came_at[CALLS - 1] - came_at[0];
+    let shortest = Duration::from_secs_f64((CALLS - 1) as f64 / PER_SECOND as f64);
+    // The first may be a little late, the last is never early.
+    assert!(took + Duration::from_millis(100) >= shortest, "{CALLS} calls in {took:?}, the limit allows {shortest:?}");
+    assert_eq!(provider.token_requests().len(), 1);
 }
