@@ -19,7 +19,9 @@ use crate::signature::zoho_crm::TokenHash;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A channel that was removed is forgotten after this time.
 const KEEP: Duration = Duration::from_secs(30);
-/// Requests with unknown channels that may wait for a look; further ones are answered at once.
+/// A look that takes longer has failed: senders wait for their answer.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(3);
+/// Requests with unknown channels that may wait for a look; further ones are told at once to come again.
 const WAITING: usize = 64;
 
 /// The channels of one account.
@@ -29,9 +31,16 @@ pub(crate) struct Channels {
     readers: Pool,
     by_hand: Option<(String, TokenHash)>,
     known: RwLock<Known>,
-    /// When the last look began. Held during a look, so that those who wait share it.
-    look: Mutex<Option<Instant>>,
+    /// The last look. Held during a look, so that those who wait share it.
+    look: Mutex<Option<Look>>,
     waiting: Semaphore,
+}
+
+/// When a look began, and whether it showed anything.
+#[derive(Debug)]
+struct Look {
+    began_at: Instant,
+    result: Result<(), Error>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +65,7 @@ impl Channels {
     /// The hash of the channel's token, if the account has such a channel.
     ///
     /// # Errors
-    /// Database failures: then nobody knows whether the channel is ours.
+    /// Database failures, [`Error::Overloaded`] when too many ask: then nobody knows whether the channel is ours.
     ///
     /// # Cancellation
     /// Safe.
@@ -67,7 +76,7 @@ impl Channels {
         if let Some(hash) = self.remembered(channel_id) {
             return Ok(Some(hash));
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Ok(None) };
+        let Ok(_place) = self.waiting.try_acquire() else { return Err(Error::Overloaded) };
         self.look_again().await?;
         Ok(self.remembered(channel_id))
     }
@@ -82,16 +91,23 @@ impl Channels {
     async fn look_again(&self) -> Result<(), Error> {
         let asked_at = Instant::now();
         let mut last = self.look.lock().await;
-        if last.is_some_and(|began_at| began_at >= asked_at) {
-            return Ok(());
+        if let Some(look) = last.as_ref() {
+            if look.began_at >= asked_at {
+                return look.result.clone();
+            }
+            tokio::time::sleep_until(look.began_at + LOOK_EVERY).await;
         }
-        if let Some(began_at) = *last {
-            tokio::time::sleep_until(began_at + LOOK_EVERY).await;
-        }
-        let now = Instant::now();
-        *last = Some(now);
-        let by_id = read_token_hashes(&self.readers, &self.account).await?;
-        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { by_id, read_at: Some(now) };
+        let began_at = Instant::now();
+        let result = self.read(began_at).await;
+        *last = Some(Look { began_at, result: result.clone() });
+        result
+    }
+
+    async fn read(&self, began_at: Instant) -> Result<(), Error> {
+        let reading = read_token_hashes(&self.readers, &self.account);
+        let by_id =
+            tokio::time::timeout(LOOK_TIMEOUT, reading).await.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))?;
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { by_id, read_at: Some(began_at) };
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use event_log::{EventType, GlobalPosition, NewEvent, RecordedEvent, Subscription};
+use event_log::{EventType, GlobalPosition, Leadership, NewEvent, RecordedEvent, Subscription};
 use providers::error::Error as ProviderError;
 use providers::zoho::Client;
 use providers::zoho::crm::{Record, RecordId};
@@ -22,7 +22,7 @@ use notification::{Notification, Operation};
 use crate::crm::{Fact, settle_ids};
 use crate::intake::pause::{Backoff, wait, wait_out};
 use crate::intake::settings::Target;
-use crate::intake::{Error, Intake};
+use crate::intake::{Error, Intake, only_as_leader};
 
 /// Positions of the log looked at in one stretch.
 const WINDOW: u32 = 256;
@@ -45,6 +45,8 @@ pub(crate) struct Lane {
     client: Client,
     /// The modules that transfers look at.
     targets: Vec<Target>,
+    /// Only its holder writes.
+    leadership: Leadership,
 }
 
 /// A notification and the delivery that brought it.
@@ -63,10 +65,10 @@ struct Fetched {
 }
 
 impl Lane {
-    pub(crate) fn new(intake: Arc<Intake>, account: &str) -> Result<Self, Error> {
+    pub(crate) fn new(intake: Arc<Intake>, account: &str, leadership: Leadership) -> Result<Self, Error> {
         let client = intake.client(account)?.clone();
         let targets = intake.settings.targets().into_iter().filter(|target| target.account == account).collect();
-        Ok(Lane { intake, account: account.to_owned(), client, targets })
+        Ok(Lane { intake, account: account.to_owned(), client, targets, leadership })
     }
 
     fn subscription_name(&self) -> String {
@@ -262,6 +264,7 @@ impl Lane {
                     metrics::counter!("hint_facts_recorded_total").increment(recorded);
                     return Ok(Handled::All);
                 }
+                Err(error @ Error::LostLease { .. }) => return Err(error),
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(error = &error as &dyn std::error::Error, account.id = %self.account,
                         "facts from webhooks cannot be recorded now; trying again");
@@ -276,12 +279,15 @@ impl Lane {
     }
 
     /// Facts and checkpoint in one unit of work; returns how many facts were new.
+    ///
+    /// While the lease is ours nobody else moves the checkpoint, so it only ever goes forward.
     async fn commit(&self, mut facts: Vec<Fact>, up_to: GlobalPosition) -> Result<u64, Error> {
-        let name = self.subscription_name();
+        let (name, leadership) = (self.subscription_name(), self.leadership.clone());
         self.intake
             .log
             .write(move |unit| {
                 Box::pin(async move {
+                    only_as_leader(unit, &leadership).await?;
                     let is_new = settle_ids(unit.connection(), &mut facts).await?;
                     let appends: Vec<_> = facts.into_iter().map(Fact::into_append).collect();
                     unit.append_all(&appends).await?;
@@ -298,6 +304,11 @@ impl Lane {
 enum Handled {
     All,
     Stopped,
+}
+
+/// What the process that works for an account's lane holds.
+pub(crate) fn lease_name(account: &str) -> String {
+    format!("hints:{account}")
 }
 
 /// The subscription of an account's lane.

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use accounts::Accounts;
-use event_log::{Leadership, Log, process_name};
+use event_log::{Leadership, Log, UnitOfWork, process_name};
 use providers::zoho::Client;
 use service::config::Config;
 use tokio::sync::watch;
@@ -22,6 +23,9 @@ pub use error::Error;
 use crate::{hint, poller, registrar};
 use pause::Patience;
 use settings::{Settings, Transfer};
+
+/// After this time without a failure the next one is the first again.
+const LONG: Duration = Duration::from_secs(60);
 
 /// What both roles work with.
 #[derive(Debug)]
@@ -66,20 +70,9 @@ impl Intake {
         Intake::new(log, Settings::from_config(config)?, clients, accounts.changes(), process_name())
     }
 
-    /// Does what only one process may do, whenever that is ours, until `stop`. What fails for a time is begun again.
-    pub(crate) async fn lead<W, F>(&self, lease_name: &str, stop: &CancellationToken, mut work: W) -> Result<(), Error>
-    where
-        W: FnMut(CancellationToken) -> F,
-        F: Future<Output = Result<(), Error>>,
-    {
-        let leadership =
-            Leadership { log: self.log.clone(), lease_name: lease_name.to_owned(), leased_by: self.leased_by.clone() };
-        let mut patience = Patience::default();
-        while !stop.is_cancelled() {
-            let worked = leadership.lead(stop, &mut work).await;
-            patience.survive(lease_name, worked, stop).await?;
-        }
-        Ok(())
+    /// Work that only one process may do.
+    pub(crate) fn leadership(&self, lease_name: impl Into<String>) -> Leadership {
+        Leadership { log: self.log.clone(), lease_name: lease_name.into(), leased_by: self.leased_by.clone() }
     }
 
     pub(crate) fn client(&self, account: &str) -> Result<&Client, Error> {
@@ -94,6 +87,38 @@ impl Intake {
         let found = self.settings.transfers.iter().find(|transfer| transfer.name == name);
         found.ok_or_else(|| Error::NoSuchTransfer(name.to_owned()))
     }
+}
+
+/// Does `work` whenever it is ours to do, until `stop`. What fails for a time is begun again.
+///
+/// # Errors
+/// What does not pass by itself.
+pub(crate) async fn lead<W, F>(leadership: &Leadership, stop: &CancellationToken, mut work: W) -> Result<(), Error>
+where
+    W: FnMut(CancellationToken) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    let mut patience = Patience::default();
+    while !stop.is_cancelled() {
+        let began_at = Instant::now();
+        let worked = leadership.lead(stop, &mut work).await;
+        if began_at.elapsed() >= LONG {
+            patience = Patience::default();
+        }
+        patience.survive(&leadership.lease_name, worked, stop).await?;
+    }
+    Ok(())
+}
+
+/// The first thing in a unit of work that only the leader may write: whoever was replaced without knowing stops here.
+///
+/// # Errors
+/// [`Error::LostLease`], and database failures.
+pub(crate) async fn only_as_leader(unit: &mut UnitOfWork<'_>, leadership: &Leadership) -> Result<(), Error> {
+    if leadership.hold(unit).await? {
+        return Ok(());
+    }
+    Err(Error::LostLease { lease_name: leadership.lease_name.clone() })
 }
 
 /// Runs both roles until `stop`.
@@ -125,15 +150,16 @@ pub async fn run_poller(intake: Arc<Intake>, stop: CancellationToken) -> Result<
     for account in intake.settings.notified_accounts() {
         let (intake, stop) = (intake.clone(), stop.clone());
         tasks.spawn(async move {
-            let work = async |ours| hint::Lane::new(intake.clone(), &account)?.run(ours).await;
-            intake.lead(&format!("hints:{account}"), &stop, work).await
+            let leadership = intake.leadership(hint::lease_name(&account));
+            let work = async |ours| hint::Lane::new(intake.clone(), &account, leadership.clone())?.run(ours).await;
+            lead(&leadership, &stop, work).await
         });
     }
     for transfer in intake.settings.transfers.clone() {
         let (intake, stop) = (intake.clone(), stop.clone());
         tasks.spawn(async move {
             let work = async |ours| poller::Poller::new(intake.clone(), &transfer.name)?.run(ours).await;
-            intake.lead(&transfer.poll(), &stop, work).await
+            lead(&intake.leadership(transfer.poll()), &stop, work).await
         });
     }
     all_or_stop(tasks, &stop).await

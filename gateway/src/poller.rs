@@ -5,10 +5,11 @@
 //! poll at once. A run that fails is tried again before its next time.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalogue::poll;
 use chrono::{DateTime, TimeDelta, Utc};
-use event_log::{Append, NewEvent, release_lease, take_lease};
+use event_log::{Append, NewEvent, UnitOfWork, prolong_lease, release_lease, take_lease};
 use providers::error::Error as ProviderError;
 use providers::zoho::Client;
 use tokio::sync::watch;
@@ -38,9 +39,10 @@ const CHECK_AGAIN_AFTER: TimeDelta = TimeDelta::minutes(10);
 /// An unfinished run older than this begins anew: records before its place have changed meanwhile.
 const RESUME_WITHIN: TimeDelta = TimeDelta::minutes(15);
 
-/// How long a run is ours without a sign of life, and how often we give one.
-const LEASE: std::time::Duration = std::time::Duration::from_secs(15);
-const PROLONG_EVERY: std::time::Duration = std::time::Duration::from_secs(4);
+/// How long a run is ours without a sign of life, and how often we give one. As long as a process that died leads the
+/// poll, so that whoever takes over finds the run free.
+const LEASE: Duration = Duration::from_secs(9);
+const PROLONG_EVERY: Duration = Duration::from_secs(2);
 
 /// One poll: what it looks for, and with what.
 #[derive(Debug, Clone)]
@@ -78,24 +80,37 @@ impl Poll {
         format!("schedule:{}", self.name)
     }
 
-    /// Does `work` while the run's lease is prolonged. If it is lost all the same, the next page is refused.
-    async fn while_held<T>(&self, run: &Run, work: impl Future<Output = T>) -> T {
+    /// Does `work` while the run's lease is prolonged, and gives it up when the lease is lost. A page that is being saved
+    /// at that moment is refused.
+    async fn while_held<T>(&self, run: &Run, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let prolong = async {
             loop {
                 tokio::time::sleep(PROLONG_EVERY).await;
-                let (name, leased_by) = (self.lease_name(), run.leased_by.clone());
-                let taken = self.intake.log.write::<_, event_log::Error, _>(move |unit| {
-                    Box::pin(async move { take_lease(unit, &name, &leased_by, LEASE).await })
-                });
-                if let Err(error) = taken.await {
-                    tracing::warn!(error = %error, poll = self.name, "a poll's lease could not be prolonged");
+                let (poll, run) = (self.clone(), run.clone());
+                let prolonging =
+                    self.intake.log.write(move |unit| Box::pin(async move { poll.only_as_holder(unit, &run).await }));
+                match prolonging.await {
+                    Ok(()) => {}
+                    Err(lost @ Error::LostLease { .. }) => return lost,
+                    Err(error) => {
+                        tracing::warn!(error = %error, poll = self.name, "a poll's lease could not be prolonged");
+                    }
                 }
             }
         };
         tokio::select! {
             done = work => done,
-            () = prolong => unreachable!("prolonging never ends by itself"),
+            lost = prolong => Err(lost),
         }
+    }
+
+    /// The first thing in a unit of work about a run: whoever was replaced without knowing stops here.
+    async fn only_as_holder(&self, unit: &mut UnitOfWork<'_>, run: &Run) -> Result<(), Error> {
+        let lease_name = self.lease_name();
+        if prolong_lease(unit, &lease_name, &run.leased_by, LEASE).await? {
+            return Ok(());
+        }
+        Err(Error::LostLease { lease_name })
     }
 
     /// Makes the schedule's row, or brings it to a changed schedule.
@@ -126,6 +141,7 @@ impl Poll {
             .log
             .write(move |unit| {
                 Box::pin(async move {
+                    poll.only_as_holder(unit, &run).await?;
                     let (now, name) = (unit.now(), poll.name.as_str());
                     let data = poll::Failed {
                         poll: name.to_owned(),
@@ -195,7 +211,7 @@ impl Poller {
             return Ok(());
         }
         self.changes.mark_unchanged();
-        let Some((run, due)) = self.begin(&row).await? else { return Ok(()) };
+        let Some((run, due)) = self.begin(recovered).await? else { return Ok(()) };
         let next = next_run(&self.poll.transfer.schedule, due, now);
         let span = tracing::info_span!(
             "provider.poll",
@@ -212,19 +228,21 @@ impl Poller {
         Ok(())
     }
 
-    /// Begins a run, or goes on with an interrupted one; `None` while another process runs the poll.
-    async fn begin(&self, row: &rows::Row) -> Result<Option<(Run, DateTime<Utc>)>, Error> {
-        let (poll, row) = (self.poll.clone(), row.clone());
+    /// Begins a run, or goes on with an interrupted one; `None` while another process runs the poll, or has just done so.
+    async fn begin(&self, recovered: bool) -> Result<Option<(Run, DateTime<Utc>)>, Error> {
+        let poll = self.poll.clone();
         self.poll
             .intake
             .log
             .write(move |unit| {
                 Box::pin(async move {
+                    let (now, name) = (unit.now(), poll.name.as_str());
+                    let row = rows::load(unit.connection(), name).await?;
+                    let Some(row) = row.filter(|row| recovered || row.is_due(now)) else { return Ok(None) };
                     let leased_by = poll.intake.leased_by.clone();
                     if !take_lease(unit, &poll.lease_name(), &leased_by, LEASE).await? {
                         return Ok(None);
                     }
-                    let (now, name) = (unit.now(), poll.name.as_str());
                     let unfinished = cursor::load(unit.connection(), name).await?;
                     let resumed = unfinished.as_ref().map(|cursor| cursor.run);
                     let number = rows::begin(unit.connection(), now, name, resumed).await?;

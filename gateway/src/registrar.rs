@@ -2,11 +2,14 @@
 //!
 //! Each target (a module of an account) has a keeper. It looks at our rows and, every few minutes, at the provider; the
 //! plan of what to do next is a pure function of the two. A row is committed before the provider is called, so after
-//! a crash or a lost answer the provider is asked what became of it before anything is created again. One registrar works
-//! at a time; others stand by.
+//! a crash or a lost answer the provider is asked what became of it before anything is created again.
+//!
+//! One registrar works at a time, others stand by. One that was replaced without knowing can plan nothing any more; what
+//! became of a call that it had begun is recorded all the same, and its successor puts right what is too many.
 
 use std::sync::Arc;
 
+use event_log::Leadership;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -18,7 +21,7 @@ mod view;
 pub use view::{RegistrationView, registrations};
 
 use crate::intake::settings::Target;
-use crate::intake::{Error, Intake, all_or_stop};
+use crate::intake::{Error, Intake, all_or_stop, lead};
 use keeper::Keeper;
 
 /// What a CRM watch channel is called in `registrations` and in events.
@@ -29,14 +32,15 @@ const LEASE_NAME: &str = "registrar";
 /// Keeps all registrations until `stop`.
 pub(crate) async fn run(intake: Arc<Intake>, stop: CancellationToken) -> Result<(), Error> {
     tell_what_is_not_wished(&intake);
-    intake.lead(LEASE_NAME, &stop, async |ours| keep_all(&intake, ours).await).await
+    let leadership = intake.leadership(LEASE_NAME);
+    lead(&leadership, &stop, async |ours| keep_all(&intake, &leadership, ours).await).await
 }
 
 /// Keeps all registrations as long as that is ours to do.
-async fn keep_all(intake: &Arc<Intake>, ours: CancellationToken) -> Result<(), Error> {
+async fn keep_all(intake: &Arc<Intake>, leadership: &Leadership, ours: CancellationToken) -> Result<(), Error> {
     let mut tasks = JoinSet::new();
     for (target, wished) in targets_to_keep(intake).await? {
-        tasks.spawn(Keeper::new(intake.clone(), target, wished)?.run(ours.clone()));
+        tasks.spawn(Keeper::new(intake.clone(), leadership.clone(), target, wished)?.run(ours.clone()));
     }
     if tasks.is_empty() {
         ours.cancelled().await;

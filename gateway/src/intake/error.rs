@@ -24,11 +24,11 @@ pub enum Error {
     /// The provider refused or failed a poll that somebody asked for.
     #[error(transparent)]
     Provider(#[from] providers::error::Error),
-    /// Another process took the poll over because our lease ran out. What was saved is kept; the other goes on.
-    #[error("the lease of poll {poll} was lost")]
+    /// Another process took the work over because our lease ran out. What was saved is kept; the other goes on.
+    #[error("another process has taken over: the lease {lease_name} was lost")]
     LostLease {
-        /// Which poll.
-        poll: String,
+        /// Which lease.
+        lease_name: String,
     },
     /// A task of the intake panicked: a bug.
     #[error("a task of the intake panicked")]

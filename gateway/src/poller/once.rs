@@ -7,6 +7,7 @@ use std::time::Duration;
 use event_log::take_lease;
 use providers::error::Error as ProviderError;
 use providers::zoho::crm::RecordId;
+use uuid::Uuid;
 
 use super::page::PageRead;
 use super::{LEASE, Poll, Run};
@@ -69,8 +70,8 @@ impl Poll {
             .log
             .write(move |unit| {
                 Box::pin(async move {
-                    // A name of its own, so that it also waits for a scheduled run of this process.
-                    let leased_by = format!("{}:manual", poll.intake.leased_by);
+                    // A name of its own, so that it also waits for other runs of this process.
+                    let leased_by = format!("{}:{}", poll.intake.leased_by, Uuid::now_v7().simple());
                     if !take_lease(unit, &poll.lease_name(), &leased_by, LEASE).await? {
                         return Ok(None);
                     }

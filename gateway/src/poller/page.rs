@@ -4,10 +4,10 @@ use catalogue::poll::{self, Completed};
 use chrono::{DateTime, TimeDelta, Utc};
 use event_log::sql::{self, Connection, Dialect, Row};
 use event_log::sqlx;
-use event_log::{Append, EventId, NewEvent, UnitOfWork, release_lease, take_lease};
+use event_log::{Append, EventId, NewEvent, UnitOfWork, release_lease};
 use providers::zoho::crm::Record;
 
-use super::{LEASE, Poll, Run};
+use super::{Poll, Run};
 use crate::crm::{Fact, settle_ids};
 use crate::cursor::{self, Cursor};
 use crate::hint;
@@ -61,10 +61,8 @@ impl Poll {
         page: PageRead,
         next_run_at: Option<DateTime<Utc>>,
     ) -> Result<Recorded, Error> {
+        self.only_as_holder(unit, run).await?;
         let now = unit.now();
-        if !take_lease(unit, &self.lease_name(), &run.leased_by, LEASE).await? {
-            return Err(Error::LostLease { poll: self.name.clone() });
-        }
         let evidence_id = EventId::fresh();
         let mut facts: Vec<Fact> =
             page.records.iter().map(|record| Fact::changed(&self.target, record, "poll")).collect();

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use catalogue::registration::{self, Registration};
 use chrono::{DateTime, TimeDelta, Utc};
-use event_log::{Append, EventType, NewEvent, UnitOfWork};
+use event_log::{Append, EventType, Leadership, NewEvent, UnitOfWork};
 use providers::error::{Error as ProviderError, Outcome};
 use providers::zoho::Client;
 use providers::zoho::crm::{Watch, WatchEvent};
@@ -22,7 +22,7 @@ use super::plan::{Observed, Step, Wish, plan};
 use super::rows::{self, Creation, Row, State};
 use crate::intake::pause::{LOOK_EVERY, Patience, needs_a_person, wait};
 use crate::intake::settings::Target;
-use crate::intake::{Error, Intake};
+use crate::intake::{Error, Intake, only_as_leader};
 use crate::schedule;
 
 /// Pause after a failure; doubled after each further one, up to the longest.
@@ -38,6 +38,7 @@ const CHANNEL_IDS: std::ops::Range<u64> = 1_000_000_000_000..(1 << 53);
 /// Keeps the registration of one target.
 pub(super) struct Keeper {
     intake: Arc<Intake>,
+    leadership: Leadership,
     target: Target,
     client: Client,
     notify_url: Option<Url>,
@@ -52,13 +53,28 @@ pub(super) struct Keeper {
     told: Option<&'static str>,
 }
 
+/// On what grounds something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Authority {
+    /// We lead: nobody else has changed anything since we planned it.
+    Leader,
+    /// We called the provider: this is what became of it, whoever leads by now.
+    Caller,
+}
+
 impl Keeper {
-    pub(super) fn new(intake: Arc<Intake>, target: Target, wished: bool) -> Result<Self, Error> {
+    pub(super) fn new(
+        intake: Arc<Intake>,
+        leadership: Leadership,
+        target: Target,
+        wished: bool,
+    ) -> Result<Self, Error> {
         let client = intake.client(&target.account)?.clone();
         let notify_url = if wished { intake.settings.notify_url(&target.account).ok() } else { None };
         let changes = intake.changes.clone();
         Ok(Keeper {
             intake,
+            leadership,
             target,
             client,
             notify_url,
@@ -149,20 +165,21 @@ impl Keeper {
             Step::Create { covered_since } => return self.create(covered_since).await,
             Step::Delete { registration_id } => return self.delete(registration_id, rows).await,
             Step::Activate { registration_id, expires_at, covered_since } => {
-                self.activated(registration_id, expires_at, covered_since).await?;
+                self.activated(Authority::Leader, registration_id, expires_at, covered_since).await?;
             }
             Step::Lose { registration_id, reason } => self.lost(registration_id, reason, rows).await?,
             Step::Forget { registration_id } => {
-                self.write(move |unit| {
+                self.write(Authority::Leader, move |unit| {
                     Box::pin(async move {
                         let (now, reason) = (unit.now(), Some("it never reached the provider"));
-                        Ok(rows::end(unit.connection(), now, &registration_id, "removed", reason).await?)
+                        rows::end(unit.connection(), now, &registration_id, "removed", reason).await?;
+                        Ok(())
                     })
                 })
                 .await?;
             }
             Step::Confirm { registration_id, expires_at } => {
-                self.write(move |unit| {
+                self.write(Authority::Leader, move |unit| {
                     Box::pin(async move {
                         let now = unit.now();
                         Ok(rows::confirm(unit.connection(), now, &registration_id, expires_at).await?)
@@ -171,7 +188,7 @@ impl Keeper {
                 .await?;
             }
             Step::Retire { registration_id } => {
-                self.write(move |unit| {
+                self.write(Authority::Leader, move |unit| {
                     Box::pin(async move {
                         let now = unit.now();
                         Ok(rows::retire(unit.connection(), now, &registration_id).await?)
@@ -196,7 +213,7 @@ impl Keeper {
             token_hash: Sha256::digest(token.as_bytes()).into(),
         });
         let row = creation.clone();
-        self.write(move |unit| {
+        self.write(Authority::Leader, move |unit| {
             Box::pin(async move {
                 let now = unit.now();
                 Ok(rows::insert(unit.connection(), now, &row).await?)
@@ -212,7 +229,9 @@ impl Keeper {
             notify_url,
         };
         match self.client.crm().watch_create(&watch).await {
-            Ok(watched) => self.activated(registration_id, watched.expiry, covered_since).await.map(Ok),
+            Ok(watched) => {
+                self.activated(Authority::Caller, registration_id, watched.expiry, covered_since).await.map(Ok)
+            }
             Err(error) if error.outcome() == Outcome::Unknown => {
                 self.look_at = self.intake.log.now();
                 Ok(Err(error))
@@ -224,17 +243,20 @@ impl Keeper {
     /// It is live. Unless it continues a live one, changes may have gone unannounced before: a poll looks for them.
     async fn activated(
         &self,
+        authority: Authority,
         registration_id: String,
         expires_at: DateTime<Utc>,
         covered_since: Option<DateTime<Utc>>,
     ) -> Result<(), Error> {
         let target = self.target.clone();
         tracing::info!(account.id = %target.account, registration.id = %registration_id, "a registration for {} is live", target.module);
-        self.write(move |unit| {
+        self.write(authority, move |unit| {
             Box::pin(async move {
                 let now = unit.now();
                 let since = covered_since.unwrap_or(now);
-                rows::activate(unit.connection(), now, &registration_id, expires_at, since).await?;
+                if !rows::activate(unit.connection(), now, &registration_id, expires_at, since).await? {
+                    return Ok(());
+                }
                 if covered_since.is_none() {
                     want_polls(unit, &target).await?;
                 }
@@ -249,10 +271,12 @@ impl Keeper {
         let target = self.target.clone();
         metrics::counter!("registrations_lost_total").increment(1);
         tracing::warn!(account.id = %target.account, registration.id = %registration_id, "a registration for {} was lost: {reason}", target.module);
-        self.write(move |unit| {
+        self.write(Authority::Leader, move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                rows::end(unit.connection(), now, &registration_id, "lost", Some(reason)).await?;
+                if !rows::end(unit.connection(), now, &registration_id, "lost", Some(reason)).await? {
+                    return Ok(());
+                }
                 want_polls(unit, &target).await?;
                 let reason = Some(reason.to_owned());
                 append(unit, &target, registration::LOST, registration_id, expires_at, reason).await
@@ -268,10 +292,12 @@ impl Keeper {
             return Ok(Err(error));
         }
         let target = self.target.clone();
-        self.write(move |unit| {
+        self.write(Authority::Caller, move |unit| {
             Box::pin(async move {
                 let now = unit.now();
-                rows::end(unit.connection(), now, &registration_id, "removed", None).await?;
+                if !rows::end(unit.connection(), now, &registration_id, "removed", None).await? {
+                    return Ok(());
+                }
                 append(unit, &target, registration::REMOVED, registration_id, expires_at, None).await
             })
         })
@@ -282,7 +308,7 @@ impl Keeper {
     /// The provider refused a new one: the row says why, and each cause is one event.
     async fn refused(&self, creation: Arc<Creation>, error: &ProviderError) -> Result<(), Error> {
         let (code, words, target) = (error.code(), error.to_string(), self.target.clone());
-        self.write(move |unit| {
+        self.write(Authority::Leader, move |unit| {
             Box::pin(async move {
                 let now = unit.now();
                 if !rows::fail(unit.connection(), now, &creation, code, &words).await? {
@@ -306,7 +332,7 @@ impl Keeper {
         self.not_before = Some(error.throttled_until().unwrap_or(now + pause));
         let (account, module) = (self.target.account.clone(), self.target.module.clone());
         let words = format!("{}: {error}", error.code());
-        self.write(move |unit| {
+        self.write(Authority::Leader, move |unit| {
             Box::pin(async move { Ok(rows::trouble(unit.connection(), &account, module.as_str(), &words).await?) })
         })
         .await
@@ -324,7 +350,7 @@ impl Keeper {
         }
     }
 
-    async fn write<F>(&self, work: F) -> Result<(), Error>
+    async fn write<F>(&self, authority: Authority, work: F) -> Result<(), Error>
     where
         F: for<'a, 'c> FnOnce(
                 &'a mut UnitOfWork<'c>,
@@ -332,7 +358,18 @@ impl Keeper {
             + Send
             + 'static,
     {
-        self.intake.log.write(work).await
+        let leadership = self.leadership.clone();
+        self.intake
+            .log
+            .write(move |unit| {
+                Box::pin(async move {
+                    if authority == Authority::Leader {
+                        only_as_leader(unit, &leadership).await?;
+                    }
+                    work(unit).await
+                })
+            })
+            .await
     }
 }
 

@@ -107,17 +107,18 @@ pub(super) async fn insert(connection: &mut Connection, now: DateTime<Utc>, crea
     Ok(())
 }
 
-/// The provider has it; earlier failures of its target are forgotten.
+/// The provider has it; earlier failures of its target are forgotten. Returns whether that is news: also where it was
+/// given up in vain, because its answer came late, but not where it has had a life already.
 pub(super) async fn activate(
     connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
     expires_at: DateTime<Utc>,
     active_since: DateTime<Utc>,
-) -> Result<(), Error> {
-    sql::query(
+) -> Result<bool, Error> {
+    let activated = sql::query(
         "UPDATE registrations SET state = 'active', expires_at = $2, active_since = $3, checked_at = $4, \
-         last_seen_at = $4, error = NULL WHERE registration_id = $1",
+         last_seen_at = $4, error = NULL WHERE registration_id = $1 AND active_since IS NULL",
     )
     .bind(registration_id)
     .bind(expires_at)
@@ -125,6 +126,9 @@ pub(super) async fn activate(
     .bind(now)
     .execute(&mut *connection)
     .await?;
+    if activated == 0 {
+        return Ok(false);
+    }
     sql::query(
         "DELETE FROM registrations WHERE state = 'failed' AND (account, target, kind) = \
          (SELECT account, target, kind FROM registrations WHERE registration_id = $1)",
@@ -132,7 +136,7 @@ pub(super) async fn activate(
     .bind(registration_id)
     .execute(connection)
     .await?;
-    Ok(())
+    Ok(true)
 }
 
 /// The provider still has it.
@@ -168,22 +172,25 @@ pub(super) async fn retire(
     Ok(())
 }
 
-/// It is over: `removed` or `lost`, with the reason.
+/// It is over: `removed`, `lost` or `failed`, with the reason. Returns whether that is news.
 pub(super) async fn end(
     connection: &mut Connection,
     now: DateTime<Utc>,
     registration_id: &str,
     state: &str,
     reason: Option<&str>,
-) -> Result<(), Error> {
-    sql::query("UPDATE registrations SET state = $2, error = $3, checked_at = $4 WHERE registration_id = $1")
-        .bind(registration_id)
-        .bind(state)
-        .bind(reason)
-        .bind(now)
-        .execute(connection)
-        .await?;
-    Ok(())
+) -> Result<bool, Error> {
+    let ended = sql::query(
+        "UPDATE registrations SET state = $2, error = $3, checked_at = $4 WHERE registration_id = $1 \
+         AND state IN ('creating', 'active', 'retiring')",
+    )
+    .bind(registration_id)
+    .bind(state)
+    .bind(reason)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(ended > 0)
 }
 
 /// The provider refused it. Returns whether this cause is new for the target; only the latest failure is kept.

@@ -4,6 +4,7 @@ mod client;
 mod gateway;
 mod limits;
 mod operator;
+mod outage;
 mod sign;
 mod storage;
 mod webhook;

@@ -1,6 +1,8 @@
-//! Hints, polls and registrations against the simulated CRM, over a real database.
+//! Hints, polls and registrations against the simulated CRM, over real databases.
 
 mod hints;
 mod polls;
+mod process;
+mod processes;
 mod registrations;
 mod stage;

@@ -1,5 +1,6 @@
-//! The gateway over real sockets and a real database.
+//! The gateway over real sockets and real databases.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod http;
 mod intake;
+mod store;

@@ -9,14 +9,28 @@ use tokio::net::TcpStream;
 use super::client::{self, exchange, get, post};
 use super::gateway::{Gateway, start};
 use super::{SETTINGS, sign};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[actix_web::test]
+    a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not,
+    a_body_far_over_the_limit_is_answered_without_being_read,
+    kept_bodies_are_cut_to_their_beginning,
+    senders_of_endless_headers_are_cut_off_while_others_are_served,
+    a_body_that_does_not_arrive_is_given_up,
+    a_sender_that_hangs_up_in_the_middle_leaves_no_event,
+    headers_that_are_too_large_or_too_many_are_refused,
+    the_store_of_rejected_requests_keeps_the_newest_only,
+    a_flood_of_rejected_requests_does_not_keep_deliveries_out,
+}
 
 const SHORT: &str = "[http]\nlisten = \"127.0.0.1:0\"\nworkers = 1\nclient_request_timeout_seconds = 1\n\
      body_limit_bytes = 2000\n";
 const SMALL: &str = "\n[accounts.small]\nprovider = \"generic\"\n[accounts.small.webhook]\nverify = \"hmac\"\n\
      secret = \"s\"\nheader = \"x-signature\"\nbody_limit_bytes = 1024\n";
 
-async fn start_short() -> Gateway {
-    start(&format!("{SHORT}{SETTINGS}{SMALL}")).await
+async fn start_short(on: Backend) -> Gateway {
+    start(on, &format!("{SHORT}{SETTINGS}{SMALL}")).await
 }
 
 fn chunked(path: &str, headers: &[(&str, &str)], body: &[u8], chunk: usize) -> Vec<u8> {
@@ -31,9 +45,8 @@ fn chunked(path: &str, headers: &[(&str, &str)], body: &[u8], chunk: usize) -> V
     request
 }
 
-#[actix_web::test]
-async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
-    let gateway = start_short().await;
+async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not(on: Backend) {
+    let gateway = start_short(on).await;
     for (path, secret, limit) in [("/webhooks/partner", "partner-secret", 2000), ("/webhooks/small", "s", 1024)] {
         for (length, status) in [(limit, 202), (limit + 1, 413)] {
             let body = vec![b'1'; length];
@@ -51,18 +64,16 @@ async fn a_body_over_the_limit_is_refused_and_one_at_the_limit_is_not() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_body_far_over_the_limit_is_answered_without_being_read() {
-    let gateway = start_short().await;
+async fn a_body_far_over_the_limit_is_answered_without_being_read(on: Backend) {
+    let gateway = start_short(on).await;
     let body = vec![b'1'; 20 << 20];
     assert_eq!(post(gateway.address, "/webhooks/partner", &[], &body).await.status, 413);
     assert_eq!(exchange(gateway.address, &chunked("/webhooks/partner", &[], &body, 65536)).await.status, 413);
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn kept_bodies_are_cut_to_their_beginning() {
-    let gateway = start(SETTINGS).await;
+async fn kept_bodies_are_cut_to_their_beginning(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let body = vec![b'x'; 100_000];
     assert_eq!(post(gateway.address, "/webhooks/partner", &[], &body).await.status, 401);
     let rejected = gateway.rejected(1).await;
@@ -70,9 +81,8 @@ async fn kept_bodies_are_cut_to_their_beginning() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn senders_of_endless_headers_are_cut_off_while_others_are_served() {
-    let gateway = start_short().await;
+async fn senders_of_endless_headers_are_cut_off_while_others_are_served(on: Backend) {
+    let gateway = start_short(on).await;
     let slow = (0..50).map(|_| async {
         let mut connection = TcpStream::connect(gateway.address).await.unwrap();
         connection.write_all(b"POST /webhooks/partner HTTP/1.1\r\nhost: x\r\n").await.unwrap();
@@ -104,9 +114,8 @@ async fn senders_of_endless_headers_are_cut_off_while_others_are_served() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_body_that_does_not_arrive_is_given_up() {
-    let gateway = start_short().await;
+async fn a_body_that_does_not_arrive_is_given_up(on: Backend) {
+    let gateway = start_short(on).await;
     let mut connection = TcpStream::connect(gateway.address).await.unwrap();
     let head = client::head("POST", "/webhooks/partner", &[("content-length", "100")]);
     connection.write_all(format!("{head}\r\nonly this").as_bytes()).await.unwrap();
@@ -118,9 +127,8 @@ async fn a_body_that_does_not_arrive_is_given_up() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_sender_that_hangs_up_in_the_middle_leaves_no_event() {
-    let gateway = start_short().await;
+async fn a_sender_that_hangs_up_in_the_middle_leaves_no_event(on: Backend) {
+    let gateway = start_short(on).await;
     for _ in 0..5 {
         let mut connection = TcpStream::connect(gateway.address).await.unwrap();
         let head = client::head("POST", "/webhooks/partner", &[("content-length", "100")]);
@@ -131,9 +139,8 @@ async fn a_sender_that_hangs_up_in_the_middle_leaves_no_event() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn headers_that_are_too_large_or_too_many_are_refused() {
-    let gateway = start_short().await;
+async fn headers_that_are_too_large_or_too_many_are_refused(on: Backend) {
+    let gateway = start_short(on).await;
     let large = "v".repeat(200 << 10);
     assert_eq!(post(gateway.address, "/webhooks/partner", &[("x-large", &large)], b"").await.status, 431);
     let many: Vec<(&str, &str)> = (0..200).map(|_| ("x-many", "v")).collect();
@@ -143,9 +150,8 @@ async fn headers_that_are_too_large_or_too_many_are_refused() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn the_store_of_rejected_requests_keeps_the_newest_only() {
-    let gateway = start(&format!("{SETTINGS}\n[webhooks]\nrejected_keep = 5\n")).await;
+async fn the_store_of_rejected_requests_keeps_the_newest_only(on: Backend) {
+    let gateway = start(on, &format!("{SETTINGS}\n[webhooks]\nrejected_keep = 5\n")).await;
     for at in 0..20 {
         let body = format!("{at}");
         assert_eq!(post(gateway.address, "/webhooks/partner", &[], body.as_bytes()).await.status, 401);
@@ -163,9 +169,8 @@ async fn the_store_of_rejected_requests_keeps_the_newest_only() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_flood_of_rejected_requests_does_not_keep_deliveries_out() {
-    let gateway = start(&format!("{SETTINGS}\n[webhooks]\nrejected_keep = 100\n")).await;
+async fn a_flood_of_rejected_requests_does_not_keep_deliveries_out(on: Backend) {
+    let gateway = start(on, &format!("{SETTINGS}\n[webhooks]\nrejected_keep = 100\n")).await;
     let junk = vec![b'x'; 4096];
     let flood = join_all((0..8).map(|_| async {
         for _ in 0..100 {

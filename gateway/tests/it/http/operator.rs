@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use event_log::{Access, Database, Log, Settings};
+use chrono::TimeDelta;
+use event_log::{Access, Database, Log, Settings, sql};
 use gateway::server::{About, Error, Http};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -11,10 +12,18 @@ use tokio_util::sync::CancellationToken;
 use super::client::{self, get, post};
 use super::gateway::{config, start};
 use super::{SETTINGS, sign};
+use crate::store::{Backend, on_both_databases};
 
-#[actix_web::test]
-async fn health_and_readiness_are_told() {
-    let gateway = start(SETTINGS).await;
+on_both_databases! {
+    #[actix_web::test]
+    health_and_readiness_are_told,
+    status_shows_what_the_database_knows,
+    every_outcome_is_counted_under_its_cause,
+    stopping_answers_what_is_under_way_and_takes_nothing_new,
+}
+
+async fn health_and_readiness_are_told(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let health = get(gateway.address, "/health").await;
     assert_eq!((health.status, health.json()), (200, serde_json::json!({"status": "ok"})));
     let ready = get(gateway.address, "/ready").await;
@@ -22,9 +31,8 @@ async fn health_and_readiness_are_told() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn status_shows_what_the_database_knows() {
-    let gateway = start(SETTINGS).await;
+async fn status_shows_what_the_database_knows(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let signature = sign::hex("partner-secret", b"{}");
     post(gateway.address, "/webhooks/partner", &[("X-Hub-Signature-256", &signature)], b"{}").await;
     post(gateway.address, "/webhooks/partner", &[], b"{}").await;
@@ -35,9 +43,12 @@ async fn status_shows_what_the_database_knows() {
             Box::pin(async move {
                 sql::query(
                     "INSERT INTO registrations (registration_id, account, kind, target, notify_url, token_hash, \
-                     state, expires_at, created_at) VALUES ('7', 'org-a', 'zoho-crm-watch', 'Deals', '', x'', \
-                     'active', '2023-11-14T23:13:20Z', '2023-11-14T22:13:20Z')",
+                     state, expires_at, created_at) VALUES ('7', 'org-a', 'zoho-crm-watch', 'Deals', '', $1, \
+                     'active', $2, $3)",
                 )
+                .bind(Vec::new())
+                .bind(unit.now() + TimeDelta::hours(1))
+                .bind(unit.now())
                 .execute(unit.connection())
                 .await?;
                 unit.save_checkpoint("projector", event_log::GlobalPosition(0)).await
@@ -61,9 +72,8 @@ async fn status_shows_what_the_database_knows() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn every_outcome_is_counted_under_its_cause() {
-    let gateway = start(SETTINGS).await;
+async fn every_outcome_is_counted_under_its_cause(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let signature = sign::hex("partner-secret", b"no json");
     let headers = [("X-Hub-Signature-256", signature.as_str()), ("X-GitHub-Delivery", "one")];
     for _ in 0..2 {
@@ -91,9 +101,8 @@ async fn every_outcome_is_counted_under_its_cause() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn stopping_answers_what_is_under_way_and_takes_nothing_new() {
-    let gateway = start(SETTINGS).await;
+async fn stopping_answers_what_is_under_way_and_takes_nothing_new(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let body = b"{}";
     let signature = sign::hex("partner-secret", body);
     let mut under_way = TcpStream::connect(gateway.address).await.unwrap();
@@ -106,7 +115,7 @@ async fn stopping_answers_what_is_under_way_and_takes_nothing_new() {
     under_way.write_all(body).await.unwrap();
     assert_eq!(client::read(&mut under_way).await.status, 202);
     let (address, log) = (gateway.address, gateway.log.clone());
-    gateway.stop().await;
+    let _store = gateway.stop().await;
     assert!(TcpStream::connect(address).await.is_err());
     assert_eq!(log.high_water_mark().await.unwrap().0, 1);
 }

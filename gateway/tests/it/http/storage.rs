@@ -8,18 +8,23 @@ use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use super::client::{Answer, get, post};
-use super::gateway::{Gateway, start, start_in};
+use super::gateway::{Gateway, start, start_over};
 use super::{SETTINGS, sign};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[actix_web::test]
+    a_full_queue_is_answered_at_once_and_loses_nothing_that_was_taken,
+}
 
 async fn deliver(gateway: &Gateway, body: &[u8]) -> Answer {
     let signature = sign::hex("partner-secret", body);
     post(gateway.address, "/webhooks/partner", &[("X-Hub-Signature-256", &signature)], body).await
 }
 
-#[actix_web::test]
-async fn a_full_queue_is_answered_at_once_and_loses_nothing_that_was_taken() {
+async fn a_full_queue_is_answered_at_once_and_loses_nothing_that_was_taken(on: Backend) {
     let http = "[http]\nlisten = \"127.0.0.1:0\"\nworkers = 2\nqueue_limit = 4\n";
-    let gateway = start(&format!("{http}{SETTINGS}")).await;
+    let gateway = start(on, &format!("{http}{SETTINGS}")).await;
     let (release, released) = oneshot::channel::<()>();
     let (began, begun) = oneshot::channel();
     let log = gateway.log.clone();
@@ -94,7 +99,7 @@ async fn a_full_disk_is_answered_503_and_recording_goes_on_when_there_is_room() 
     };
     let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![0; 3 << 20]).unwrap();
-    let gateway = start_in(disk.path(), SETTINGS).await;
+    let gateway = start_over(&format!("sqlite:{}", disk.path().join("events.db").display()), SETTINGS).await;
     let body = vec![b'1'; 60_000];
     let mut accepted = 0;
     let full = loop {

@@ -4,11 +4,28 @@ use std::collections::HashSet;
 
 use catalogue::delivery;
 use event_log::sightings;
+use futures::future::join_all;
 use uuid::Uuid;
 
 use super::client::{self, Answer, get, post};
-use super::gateway::{START, start};
+use super::gateway::{START, start, start_over};
 use super::{SETTINGS, sign};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[actix_web::test]
+    a_signed_delivery_is_recorded_with_its_exact_bytes_before_the_answer,
+    a_repeated_delivery_is_one_event_and_its_sightings,
+    deliveries_without_a_name_are_all_recorded,
+    what_is_not_the_promised_json_is_recorded_and_flagged,
+    unproven_requests_are_refused_with_one_answer_and_kept_with_the_cause,
+    an_unknown_account_looks_like_any_address_that_does_not_exist,
+    other_methods_are_refused_whether_or_not_the_account_exists,
+    standard_webhooks_are_accepted_with_either_secret_during_rotation,
+    stale_and_early_deliveries_are_refused_at_the_edge_of_the_tolerance,
+    accounts_do_not_share_delivery_names,
+    of_two_gateways_that_get_the_same_delivery_one_records_it,
+}
 
 const PATH: &str = "/webhooks/partner";
 
@@ -26,9 +43,8 @@ fn problem_without_id(answer: &Answer) -> serde_json::Value {
     problem
 }
 
-#[actix_web::test]
-async fn a_signed_delivery_is_recorded_with_its_exact_bytes_before_the_answer() {
-    let gateway = start(SETTINGS).await;
+async fn a_signed_delivery_is_recorded_with_its_exact_bytes_before_the_answer(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let body = b"{\"a\" :\t1,\"b\":\"\xc3\xa9\",  \"a\":1}\n";
     let signature = sign::hex("partner-secret", body);
     const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
@@ -75,9 +91,8 @@ async fn a_signed_delivery_is_recorded_with_its_exact_bytes_before_the_answer() 
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_repeated_delivery_is_one_event_and_its_sightings() {
-    let gateway = start(SETTINGS).await;
+async fn a_repeated_delivery_is_one_event_and_its_sightings(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let first = deliver(&gateway, "one", b"{}").await.json();
     let again = deliver(&gateway, "one", b"{}").await;
     assert_eq!(again.status, 202);
@@ -93,9 +108,8 @@ async fn a_repeated_delivery_is_one_event_and_its_sightings() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn deliveries_without_a_name_are_all_recorded() {
-    let gateway = start(SETTINGS).await;
+async fn deliveries_without_a_name_are_all_recorded(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let signature = sign::hex("partner-secret", b"{}");
     for _ in 0..3 {
         let answer = post(gateway.address, PATH, &[("X-Hub-Signature-256", &signature)], b"{}").await;
@@ -105,12 +119,14 @@ async fn deliveries_without_a_name_are_all_recorded() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn what_is_not_the_promised_json_is_recorded_and_flagged() {
-    let gateway = start(&format!(
-        "{SETTINGS}\n[accounts.raw]\nprovider = \"generic\"\n[accounts.raw.webhook]\nverify = \"hmac\"\n\
+async fn what_is_not_the_promised_json_is_recorded_and_flagged(on: Backend) {
+    let gateway = start(
+        on,
+        &format!(
+            "{SETTINGS}\n[accounts.raw]\nprovider = \"generic\"\n[accounts.raw.webhook]\nverify = \"hmac\"\n\
          secret = \"raw-secret\"\nheader = \"x-signature\"\ncontent = \"any\"\n"
-    ))
+        ),
+    )
     .await;
     let all_bytes: Vec<u8> = (0..=255).collect();
     assert_eq!(deliver(&gateway, "one", &all_bytes).await.status, 202);
@@ -131,9 +147,8 @@ async fn what_is_not_the_promised_json_is_recorded_and_flagged() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn unproven_requests_are_refused_with_one_answer_and_kept_with_the_cause() {
-    let gateway = start(SETTINGS).await;
+async fn unproven_requests_are_refused_with_one_answer_and_kept_with_the_cause(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let body = b"{\"a\":1}";
     let wrong = sign::hex("another-secret", body);
     let cases: [&[(&str, &str)]; 3] =
@@ -158,9 +173,8 @@ async fn unproven_requests_are_refused_with_one_answer_and_kept_with_the_cause()
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn an_unknown_account_looks_like_any_address_that_does_not_exist() {
-    let gateway = start(SETTINGS).await;
+async fn an_unknown_account_looks_like_any_address_that_does_not_exist(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let unknown = post(gateway.address, "/webhooks/nobody", &[], b"{}").await;
     let elsewhere = post(gateway.address, "/nothing/here", &[], b"{}").await;
     assert_eq!((unknown.status, elsewhere.status), (404, 404));
@@ -176,9 +190,8 @@ async fn an_unknown_account_looks_like_any_address_that_does_not_exist() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn other_methods_are_refused_whether_or_not_the_account_exists() {
-    let gateway = start(SETTINGS).await;
+async fn other_methods_are_refused_whether_or_not_the_account_exists(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     for path in [PATH, "/webhooks/nobody"] {
         for method in ["GET", "PUT", "DELETE"] {
             let answer = client::send(gateway.address, method, path, &[], b"").await;
@@ -197,9 +210,8 @@ async fn deliver_standard(gateway: &super::gateway::Gateway, secret: &str, id: &
     post(gateway.address, "/webhooks/standard", &headers, b"{}").await
 }
 
-#[actix_web::test]
-async fn standard_webhooks_are_accepted_with_either_secret_during_rotation() {
-    let gateway = start(SETTINGS).await;
+async fn standard_webhooks_are_accepted_with_either_secret_during_rotation(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let [old, new, foreign] =
         ["b2xkLXNlY3JldC1vbGQtc2VjcmV0", "bmV3LXNlY3JldC1uZXctc2VjcmV0", "Zm9yZWlnbi1zZWNyZXQtZm9yZWlnbg=="];
     assert_eq!(deliver_standard(&gateway, old, "msg_1", START).await.json()["status"], "accepted");
@@ -209,9 +221,8 @@ async fn standard_webhooks_are_accepted_with_either_secret_during_rotation() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn stale_and_early_deliveries_are_refused_at_the_edge_of_the_tolerance() {
-    let gateway = start(SETTINGS).await;
+async fn stale_and_early_deliveries_are_refused_at_the_edge_of_the_tolerance(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     const SECRET: &str = "bmV3LXNlY3JldC1uZXctc2VjcmV0";
     gateway.advance(300);
     assert_eq!(deliver_standard(&gateway, SECRET, "msg_1", START).await.status, 202);
@@ -225,13 +236,15 @@ async fn stale_and_early_deliveries_are_refused_at_the_edge_of_the_tolerance() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn accounts_do_not_share_delivery_names() {
-    let gateway = start(&format!(
-        "{SETTINGS}\n[accounts.other]\nprovider = \"generic\"\n[accounts.other.webhook]\nverify = \"hmac\"\n\
+async fn accounts_do_not_share_delivery_names(on: Backend) {
+    let gateway = start(
+        on,
+        &format!(
+            "{SETTINGS}\n[accounts.other]\nprovider = \"generic\"\n[accounts.other.webhook]\nverify = \"hmac\"\n\
          secret = \"partner-secret\"\nheader = \"X-Hub-Signature-256\"\nprefix = \"sha256=\"\n\
          delivery_id_header = \"X-GitHub-Delivery\"\n"
-    ))
+        ),
+    )
     .await;
     let signature = sign::hex("partner-secret", b"{}");
     for path in [PATH, "/webhooks/other"] {
@@ -239,4 +252,33 @@ async fn accounts_do_not_share_delivery_names() {
         assert_eq!(post(gateway.address, path, &headers, b"{}").await.json()["status"], "accepted");
     }
     gateway.stop().await;
+}
+
+async fn of_two_gateways_that_get_the_same_delivery_one_records_it(on: Backend) {
+    const DELIVERIES: usize = 20;
+    let store = on.store().await;
+    let (one, other) = (start_over(&store.url, SETTINGS).await, start_over(&store.url, SETTINGS).await);
+    let answers = join_all((0..DELIVERIES).map(|at| {
+        let (one, other, id) = (&one, &other, at.to_string());
+        async move {
+            let (here, there) = tokio::join!(deliver(one, &id, b"{}"), deliver(other, &id, b"{}"));
+            assert_eq!((here.status, there.status), (202, 202));
+            [here.json(), there.json()]
+        }
+    }))
+    .await;
+    for [here, there] in answers {
+        assert_eq!(here["event_id"], there["event_id"]);
+        let mut said = [here["status"].as_str(), there["status"].as_str()];
+        said.sort();
+        assert_eq!(said, [Some("accepted"), Some("duplicate")]);
+    }
+    let events = one.events().await;
+    assert_eq!(events.len(), DELIVERIES);
+    for event in events {
+        let seen = sightings(other.log.database().readers(), event.id).await.unwrap();
+        assert_eq!(seen.len(), 1, "the first is the event, the second its sighting");
+    }
+    one.stop().await;
+    other.stop().await;
 }

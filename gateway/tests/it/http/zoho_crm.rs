@@ -3,12 +3,20 @@
 use std::time::{Duration, Instant};
 
 use catalogue::delivery;
-use event_log::Error;
+use event_log::{Error, sql};
 use futures::future::join_all;
 use gateway::signature::zoho_crm::hash_token;
 
 use super::client::{Answer, post};
 use super::gateway::{Gateway, start};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[actix_web::test]
+    channels_that_may_be_in_use_are_accepted_and_no_others,
+    a_notification_sent_again_is_recognised_by_what_it_says,
+    a_channel_made_just_now_is_known_although_strangers_knock,
+}
 
 const SETTINGS: &str = r#"
 [accounts.org-a]
@@ -35,12 +43,13 @@ async fn register(
             Box::pin(async move {
                 sql::query(
                     "INSERT INTO registrations (registration_id, account, kind, target, notify_url, token_hash, state, \
-                     created_at) VALUES ($1, $2, 'zoho-crm-watch', 'Deals', '', $3, $4, '2023-11-14T22:13:20Z')",
+                     created_at) VALUES ($1, $2, 'zoho-crm-watch', 'Deals', '', $3, $4, $5)",
                 )
                 .bind(channel_id)
                 .bind(account)
                 .bind(hash)
                 .bind(state)
+                .bind(unit.now())
                 .execute(unit.connection())
                 .await?;
                 Ok::<_, Error>(())
@@ -60,9 +69,8 @@ async fn notify(gateway: &Gateway, body: &str) -> Answer {
     post(gateway.address, "/webhooks/org-a", &[("content-type", "application/json")], body.as_bytes()).await
 }
 
-#[actix_web::test]
-async fn channels_that_may_be_in_use_are_accepted_and_no_others() {
-    let gateway = start(SETTINGS).await;
+async fn channels_that_may_be_in_use_are_accepted_and_no_others(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     for (channel_id, account, state) in [
         ("1", "org-a", "creating"),
         ("2", "org-a", "active"),
@@ -104,9 +112,8 @@ async fn channels_that_may_be_in_use_are_accepted_and_no_others() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_notification_sent_again_is_recognised_by_what_it_says() {
-    let gateway = start(SETTINGS).await;
+async fn a_notification_sent_again_is_recognised_by_what_it_says(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     let status = async |ids: &str, server_time| {
         let body = notification("1000", "by-hand", ids, server_time);
         notify(&gateway, &body).await.json()["status"].as_str().unwrap().to_owned()
@@ -118,9 +125,8 @@ async fn a_notification_sent_again_is_recognised_by_what_it_says() {
     gateway.stop().await;
 }
 
-#[actix_web::test]
-async fn a_channel_made_just_now_is_known_although_strangers_knock() {
-    let gateway = start(SETTINGS).await;
+async fn a_channel_made_just_now_is_known_although_strangers_knock(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
     assert_eq!(notify(&gateway, &notification("666", "guess", r#"["1"]"#, 1)).await.status, 401);
     register(&gateway, "7", "org-a", "token", "creating").await;
     let body = notification("7", "token", r#"["1"]"#, 1);

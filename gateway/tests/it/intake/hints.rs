@@ -6,26 +6,40 @@ use simulator::Fault;
 use simulator::control::{GrantChange, GrantRenewal};
 
 use super::stage::{Plan, Roles, Stage, pending, transfer};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    notification_becomes_a_fact_of_the_fetched_record_in_the_story_of_its_delivery,
+    further_notifications_of_the_same_change_are_kept_as_sightings,
+    deleted_and_vanished_records_are_facts_too,
+    what_can_never_be_handled_is_skipped_and_holds_up_nothing,
+    record_that_the_crm_refuses_does_not_spoil_the_others_of_its_notification,
+    hints_wait_while_the_provider_is_down_and_then_become_facts,
+    throttled_hints_wait_for_the_providers_time,
+    account_without_consent_waits_alone_and_goes_on_by_itself,
+    crash_in_the_middle_of_a_fetch_loses_no_hint_and_repeats_no_fact,
+    two_states_of_a_record_within_one_second_are_two_facts,
+}
 
 const ONE: &str = "5200000000000001";
 const TWO: &str = "5200000000000002";
 const GONE: &str = "5200000000009999";
 
-async fn stage() -> Stage {
-    Stage::new(Plan { records: vec![(ONE, pending("Alpha")), (TWO, pending("Beta"))], ..Plan::default() }).await
+async fn stage(on: Backend) -> Stage {
+    Stage::new(on, Plan { records: vec![(ONE, pending("Alpha")), (TWO, pending("Beta"))], ..Plan::default() }).await
 }
 
 /// A stage whose first poll is done, so that what follows comes from hints.
-async fn polled() -> Stage {
-    let mut stage = stage().await;
-    stage.start(Roles::Poller).await;
+async fn polled(on: Backend) -> Stage {
+    let mut stage = stage(on).await;
+    stage.start(Roles::Poller);
     stage.until_outcome("contacts", "completed").await;
     stage
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn notification_becomes_a_fact_of_the_fetched_record_in_the_story_of_its_delivery() {
-    let mut stage = polled().await;
+async fn notification_becomes_a_fact_of_the_fetched_record_in_the_story_of_its_delivery(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Gamma"})).await;
     let delivery = stage.notify("org-a", "update", &[ONE]).await;
@@ -40,19 +54,18 @@ async fn notification_becomes_a_fact_of_the_fetched_record_in_the_story_of_its_d
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn further_notifications_of_the_same_change_are_kept_as_sightings() {
-    let mut stage = stage().await;
+async fn further_notifications_of_the_same_change_are_kept_as_sightings(on: Backend) {
+    let mut stage = stage(on).await;
     let first = stage.notify("org-a", "insert", &[ONE, TWO]).await;
     let second = stage.notify("org-a", "update", &[TWO]).await;
     let third = stage.notify("org-a", "update", &[TWO, ONE, TWO]).await;
-    stage.start(Roles::Poller).await;
+    stage.start(Roles::Poller);
     let facts = stage.until_events("crm_record.changed", 2).await;
     stage.until_outcome("contacts", "completed").await;
     let beta = facts.iter().find(|fact| fact.stream_name.as_str().ends_with(TWO)).unwrap();
     let causes = stage
         .until("three further sightings", async || {
-            let sightings = sightings(stage.log.database().readers(), beta.id).await.unwrap();
+            let sightings = sightings(stage.process.log.database().readers(), beta.id).await.unwrap();
             (sightings.len() == 3).then(|| sightings.into_iter().map(|one| one.causation_id).collect::<Vec<_>>())
         })
         .await;
@@ -62,9 +75,8 @@ async fn further_notifications_of_the_same_change_are_kept_as_sightings() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn deleted_and_vanished_records_are_facts_too() {
-    let mut stage = polled().await;
+async fn deleted_and_vanished_records_are_facts_too(on: Backend) {
+    let mut stage = polled(on).await;
     stage.notify("org-a", "update", &[GONE]).await;
     stage.notify("org-a", "delete", &[ONE]).await;
     stage.notify("org-a", "delete", &[ONE]).await;
@@ -74,16 +86,15 @@ async fn deleted_and_vanished_records_are_facts_too() {
     assert_eq!(ids, [GONE, ONE]);
     stage
         .until("the second deletion as a sighting", async || {
-            let seen = sightings(stage.log.database().readers(), facts[1].id).await.unwrap();
+            let seen = sightings(stage.process.log.database().readers(), facts[1].id).await.unwrap();
             (seen.len() == 1).then_some(())
         })
         .await;
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_can_never_be_handled_is_skipped_and_holds_up_nothing() {
-    let mut stage = polled().await;
+async fn what_can_never_be_handled_is_skipped_and_holds_up_nothing(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", TWO, json!({"Source_Folder_Name": "Delta"})).await;
     stage.deliver("org-a", "not json").await;
@@ -95,9 +106,8 @@ async fn what_can_never_be_handled_is_skipped_and_holds_up_nothing() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn record_that_the_crm_refuses_does_not_spoil_the_others_of_its_notification() {
-    let mut stage = polled().await;
+async fn record_that_the_crm_refuses_does_not_spoil_the_others_of_its_notification(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Epsilon"})).await;
     stage.fault("crm.list", Fault::Status { code: 400, html_body: false }, 1, 0);
@@ -107,9 +117,8 @@ async fn record_that_the_crm_refuses_does_not_spoil_the_others_of_its_notificati
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn hints_wait_while_the_provider_is_down_and_then_become_facts() {
-    let mut stage = polled().await;
+async fn hints_wait_while_the_provider_is_down_and_then_become_facts(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Zeta"})).await;
     stage.fault("crm.record", Fault::Status { code: 503, html_body: true }, 4, 0);
@@ -119,9 +128,8 @@ async fn hints_wait_while_the_provider_is_down_and_then_become_facts() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn throttled_hints_wait_for_the_providers_time() {
-    let mut stage = polled().await;
+async fn throttled_hints_wait_for_the_providers_time(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Eta"})).await;
     stage.fault("crm.record", Fault::Throttle { retry_after_seconds: None }, 1, 0);
@@ -135,12 +143,11 @@ async fn throttled_hints_wait_for_the_providers_time() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn account_without_consent_waits_alone_and_goes_on_by_itself() {
+async fn account_without_consent_waits_alone_and_goes_on_by_itself(on: Backend) {
     let transfers =
         transfer("contacts", "org-a", "Source_Folder_Name") + &transfer("other", "org-b", "Source_Folder_Name");
-    let mut stage = Stage::new(Plan { records: vec![(ONE, pending("Alpha"))], transfers, ..Plan::default() }).await;
-    stage.start(Roles::Poller).await;
+    let mut stage = Stage::new(on, Plan { records: vec![(ONE, pending("Alpha"))], transfers, ..Plan::default() }).await;
+    stage.start(Roles::Poller);
     stage.until_outcome("contacts", "completed").await;
     stage.until_outcome("other", "completed").await;
     stage.control().revoke_grants("org-a", &GrantChange::default()).unwrap();
@@ -156,28 +163,26 @@ async fn account_without_consent_waits_alone_and_goes_on_by_itself() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn crash_in_the_middle_of_a_fetch_loses_no_hint_and_repeats_no_fact() {
-    let mut stage = polled().await;
+async fn crash_in_the_middle_of_a_fetch_loses_no_hint_and_repeats_no_fact(on: Backend) {
+    let mut stage = polled(on).await;
     stage.advance(chrono::TimeDelta::seconds(5));
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Theta"})).await;
     stage.fault("crm.record", Fault::Hang {}, 1, 0);
     stage.notify("org-a", "update", &[ONE]).await;
     stage.until_met(1).await;
     stage.crash().await;
-    stage.start(Roles::Poller).await;
+    stage.start(Roles::Poller);
     stage.until_events("crm_record.changed", 3).await;
     stage.crash().await;
-    stage.start(Roles::Poller).await;
+    stage.start(Roles::Poller);
     stage.notify("org-a", "update", &[GONE]).await;
     stage.until_events("crm_record.deleted", 1).await;
     assert_eq!(stage.events("crm_record.changed").await.len(), 3);
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_states_of_a_record_within_one_second_are_two_facts() {
-    let mut stage = polled().await;
+async fn two_states_of_a_record_within_one_second_are_two_facts(on: Backend) {
+    let mut stage = polled(on).await;
     let mut facts = 2;
     for attempt in 0.. {
         assert!(attempt < 20, "the two changes never fell into one second");

@@ -1,27 +1,43 @@
 //! Registrations stay alive, whatever the provider and our own crashes do to them.
 
 use chrono::TimeDelta;
+use event_log::sql;
 use gateway::registrar::RegistrationView;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use simulator::Fault;
 
 use super::stage::{Plan, Roles, Stage, pending};
+use crate::store::{Backend, on_both_databases};
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    registration_is_created_and_shown_with_its_time_left,
+    registration_is_renewed_with_overlap_and_no_change_goes_unannounced,
+    channel_that_got_a_shorter_life_is_renewed_in_time,
+    channel_deleted_at_the_provider_is_found_lost_and_a_poll_looks_into_the_gap,
+    channel_that_expired_while_nothing_ran_is_lost_and_created_again,
+    creation_whose_answer_is_lost_is_looked_up_and_not_repeated,
+    crash_during_creation_is_settled_at_the_next_start,
+    refused_registration_is_one_event_per_cause_and_is_shown,
+    without_a_public_url_nothing_is_registered_and_the_reason_is_shown,
+    only_the_hash_of_a_token_is_kept_with_its_registration,
+    registration_of_a_transfer_that_is_gone_is_taken_back,
+}
 
 const ID: &str = "5200000000000001";
 
-async fn stage() -> Stage {
-    Stage::new(Plan { records: vec![(ID, pending("Alpha"))], ..Plan::default() }).await
+async fn stage(on: Backend) -> Stage {
+    Stage::new(on, Plan { records: vec![(ID, pending("Alpha"))], ..Plan::default() }).await
 }
 
 fn states(views: &[RegistrationView]) -> Vec<&str> {
     views.iter().map(|view| view.state.as_str()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn registration_is_created_and_shown_with_its_time_left() {
-    let mut stage = stage().await;
-    stage.start(Roles::Registrar).await;
+async fn registration_is_created_and_shown_with_its_time_left(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::Registrar);
     let id = stage.until_registered().await;
     assert_eq!(stage.channels().await, [id.as_str()]);
     let view = stage.registrations().await.remove(0);
@@ -32,7 +48,7 @@ async fn registration_is_created_and_shown_with_its_time_left() {
     let data: catalogue::registration::Registration = created[0].decode().unwrap();
     assert_eq!((data.registration_id, data.expires_at), (id, view.expires_at));
     stage.stop().await;
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     stage
         .until("another look", async || {
             let checked = stage.registrations().await.remove(0).checked_at;
@@ -43,10 +59,9 @@ async fn registration_is_created_and_shown_with_its_time_left() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn registration_is_renewed_with_overlap_and_no_change_goes_unannounced() {
-    let mut stage = stage().await;
-    stage.start(Roles::All).await;
+async fn registration_is_renewed_with_overlap_and_no_change_goes_unannounced(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::All);
     let first = stage.until_quiet().await;
     stage.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
     stage.until_events("registration.created", 2).await;
@@ -70,11 +85,10 @@ async fn registration_is_renewed_with_overlap_and_no_change_goes_unannounced() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channel_that_got_a_shorter_life_is_renewed_in_time() {
-    let mut stage = stage().await;
+async fn channel_that_got_a_shorter_life_is_renewed_in_time(on: Backend) {
+    let mut stage = stage(on).await;
     stage.control().set_knobs(json!({"crm": {"watch_longest_seconds": 86_400}})).unwrap();
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     stage.until_registered().await;
     let left = stage.registrations().await[0].time_left_seconds.unwrap();
     assert!(left <= 3600, "asked for too much, got an hour: {left}");
@@ -84,10 +98,9 @@ async fn channel_that_got_a_shorter_life_is_renewed_in_time() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channel_deleted_at_the_provider_is_found_lost_and_a_poll_looks_into_the_gap() {
-    let mut stage = stage().await;
-    stage.start(Roles::All).await;
+async fn channel_deleted_at_the_provider_is_found_lost_and_a_poll_looks_into_the_gap(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::All);
     let first = stage.until_quiet().await;
     let polls = stage.events("poll.completed").await.len();
     stage.client("org-a").crm().watch_delete(std::slice::from_ref(&first)).await.unwrap();
@@ -101,25 +114,23 @@ async fn channel_deleted_at_the_provider_is_found_lost_and_a_poll_looks_into_the
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn channel_that_expired_while_nothing_ran_is_lost_and_created_again() {
-    let mut stage = stage().await;
-    stage.start(Roles::Registrar).await;
+async fn channel_that_expired_while_nothing_ran_is_lost_and_created_again(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::Registrar);
     stage.until_registered().await;
     stage.stop().await;
     stage.advance(TimeDelta::days(8));
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     stage.until_events("registration.lost", 1).await;
     stage.until_events("registration.created", 2).await;
     assert_eq!(stage.channels().await.len(), 1);
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn creation_whose_answer_is_lost_is_looked_up_and_not_repeated() {
-    let mut stage = stage().await;
+async fn creation_whose_answer_is_lost_is_looked_up_and_not_repeated(on: Backend) {
+    let mut stage = stage(on).await;
     stage.fault("crm.watch_create", Fault::CutAfter {}, 1, 0);
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     let id = stage.until_registered().await;
     assert_eq!(stage.channels().await, [id]);
     assert_eq!(stage.calls("crm.watch_create"), 1);
@@ -127,27 +138,25 @@ async fn creation_whose_answer_is_lost_is_looked_up_and_not_repeated() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn crash_during_creation_is_settled_at_the_next_start() {
-    let mut stage = stage().await;
+async fn crash_during_creation_is_settled_at_the_next_start(on: Backend) {
+    let mut stage = stage(on).await;
     stage.fault("crm.watch_create", Fault::Hang {}, 1, 0);
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     stage.until_met(1).await;
     assert_eq!(states(&stage.registrations().await), ["creating"]);
     stage.crash().await;
     stage.advance(TimeDelta::seconds(15));
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     let id = stage.until_registered().await;
     assert_eq!(stage.channels().await, [id]);
     assert_eq!(states(&stage.registrations().await), ["active"]);
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn refused_registration_is_one_event_per_cause_and_is_shown() {
-    let mut stage = stage().await;
+async fn refused_registration_is_one_event_per_cause_and_is_shown(on: Backend) {
+    let mut stage = stage(on).await;
     stage.fault("crm.watch_create", Fault::Status { code: 400, html_body: false }, 3, 0);
-    stage.start(Roles::Registrar).await;
+    stage.start(Roles::Registrar);
     for calls in 1..=3 {
         stage.until("a call", async || (stage.calls("crm.watch_create") == calls).then_some(())).await;
         stage.until("the refusal", async || (states(&stage.registrations().await) == ["failed"]).then_some(())).await;
@@ -159,44 +168,41 @@ async fn refused_registration_is_one_event_per_cause_and_is_shown() {
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_public_url_nothing_is_registered_and_the_reason_is_shown() {
-    let mut stage = Stage::new(Plan { public_url: false, ..Plan::default() }).await;
+async fn without_a_public_url_nothing_is_registered_and_the_reason_is_shown(on: Backend) {
+    let mut stage = Stage::new(on, Plan { public_url: false, ..Plan::default() }).await;
     let view = stage.registrations().await.remove(0);
     assert_eq!((view.state.as_str(), view.error.as_deref()), ("not_wished", Some("http.public_url is not set")));
-    stage.start(Roles::All).await;
+    stage.start(Roles::All);
     stage.until_outcome("contacts", "completed").await;
     assert_eq!(stage.calls("crm.watch_create"), 0);
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_the_hash_of_a_token_is_kept_with_its_registration() {
-    let mut stage = stage().await;
-    stage.start(Roles::All).await;
+async fn only_the_hash_of_a_token_is_kept_with_its_registration(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::All);
     stage.until_quiet().await;
     stage.change("org-a", ID, json!({"Source_Folder_Name": "Beta"})).await;
     let delivery = stage.until_events("delivery.received", 1).await.remove(0);
-    let payload = stage.log.event(delivery.id).await.unwrap().unwrap().payload.unwrap();
+    let payload = stage.process.log.event(delivery.id).await.unwrap().unwrap().payload.unwrap();
     let body: serde_json::Value = serde_json::from_slice(&payload).unwrap();
     let token = body["token"].as_str().unwrap();
     assert!(token.len() >= 40 && token.len() <= 50, "{}", token.len());
     let hash: Vec<u8> = sql::query_scalar("SELECT token_hash FROM registrations")
-        .fetch_one(stage.log.database().readers())
+        .fetch_one(stage.process.log.database().readers())
         .await
         .unwrap();
     assert_eq!(hash, Sha256::digest(token.as_bytes()).as_slice());
     stage.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn registration_of_a_transfer_that_is_gone_is_taken_back() {
-    let mut stage = stage().await;
-    stage.start(Roles::Registrar).await;
+async fn registration_of_a_transfer_that_is_gone_is_taken_back(on: Backend) {
+    let mut stage = stage(on).await;
+    stage.start(Roles::Registrar);
     stage.until_registered().await;
     stage.stop().await;
-    stage.settings.transfers.clear();
-    stage.start(Roles::Registrar).await;
+    stage.process.settings.transfers.clear();
+    stage.start(Roles::Registrar);
     stage.until("the retirement", async || (states(&stage.registrations().await) == ["retiring"]).then_some(())).await;
     stage.advance(TimeDelta::seconds(61));
     stage.until_events("registration.removed", 1).await;

@@ -1,4 +1,4 @@
-//! A simulated provider, a database, and the roles between them, on clocks that a test can move together.
+//! A simulated provider, a database, and the processes between them, on clocks that a test can move together.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -6,30 +6,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use accounts::Accounts;
 use bytes::Bytes;
 use catalogue::delivery;
 use chrono::{DateTime, TimeDelta, Utc};
-use event_log::{Access, Append, Database, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
-use gateway::intake::settings::Settings;
-use gateway::intake::{Intake, run_poller, run_registrar};
+use event_log::{Append, Direction, Filter, GlobalPosition, NewEvent, RecordedEvent, sql};
 use gateway::registrar::{RegistrationView, registrations};
 use providers::zoho::Client;
 use providers::zoho::crm::{ApiName, RecordId, UpdateOptions};
 use serde_json::{Value, json};
-use service::clock::{Clock, SharedClock, SystemClock, as_function};
+use service::clock::{Clock, SystemClock};
 use service::config::{Config, LoadOptions};
 use simulator::{Control, Fault, FaultRule};
 use tempfile::TempDir;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
+
+use super::process::Process;
+use crate::store::{Backend, Store};
 
 /// How long a condition may take to come true.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The system's time, moved forward by the test.
 #[derive(Debug, Default)]
-struct MovedClock {
+pub(crate) struct MovedClock {
     offset_ms: AtomicI64,
 }
 
@@ -70,18 +68,11 @@ pub(crate) fn pending(folder: &str) -> Value {
 /// The world of one test.
 pub(crate) struct Stage {
     _folder: TempDir,
+    _store: Store,
     simulator: simulator::Simulator,
     clock: Arc<MovedClock>,
-    pub(crate) config: Config,
-    pub(crate) log: Log,
-    pub(crate) accounts: Accounts,
-    pub(crate) settings: Settings,
-    running: Option<Running>,
-}
-
-struct Running {
-    stop: CancellationToken,
-    tasks: JoinSet<()>,
+    /// The process that tests which need one only look at.
+    pub(crate) process: Process,
 }
 
 /// Which roles run.
@@ -94,7 +85,11 @@ pub(crate) enum Roles {
 }
 
 impl Stage {
-    pub(crate) async fn new(plan: Plan) -> Self {
+    pub(crate) async fn new(on: Backend, plan: Plan) -> Self {
+        Self::over(on.store().await, plan).await
+    }
+
+    pub(crate) async fn over(store: Store, plan: Plan) -> Self {
         let records: Vec<Value> = plan.records.iter().map(|(id, fields)| json!({"id": id, "fields": fields})).collect();
         let module = |records: &[Value]| {
             json!({"name": "Contacts", "records": records, "fields": [
@@ -113,71 +108,36 @@ impl Stage {
         let simulator = simulator::start(&seed, simulator::Options::default()).unwrap();
 
         let folder = tempfile::tempdir().unwrap();
-        let config = config(folder.path(), simulator.base_url(), &plan);
+        let config = config(folder.path(), &store.url, simulator.base_url(), &plan);
         let clock = Arc::new(MovedClock::default());
-        let (log, accounts) = open(&config, clock.clone()).await;
-        let mut settings = Settings::from_config(&config).unwrap();
-        settings.missed_after = Duration::from_millis(500);
-        Stage { _folder: folder, simulator, clock, config, log, accounts, settings, running: None }
+        let process = Process::open("test", config, clock.clone()).await;
+        Stage { _folder: folder, _store: store, simulator, clock, process }
+    }
+
+    /// A further process on the same database, with connections and clients of its own.
+    pub(crate) async fn another_process(&self, name: &'static str) -> Process {
+        let mut config = self.process.config.clone();
+        config.http.listen.set_port(free_port());
+        Process::open(name, config, self.clock.clone()).await
     }
 
     /// Starts the roles.
-    pub(crate) async fn start(&mut self, roles: Roles) {
-        let stop = CancellationToken::new();
-        let mut tasks = JoinSet::new();
-        let intake = self.intake();
-        if roles != Roles::Registrar {
-            let (intake, stop) = (intake.clone(), stop.clone());
-            tasks.spawn(async move { run_poller(intake, stop).await.unwrap() });
-        }
-        if roles != Roles::Poller {
-            let (intake, stop) = (intake.clone(), stop.clone());
-            tasks.spawn(async move { run_registrar(intake, stop).await.unwrap() });
-        }
-        if roles == Roles::All {
-            let about = gateway::server::About::default();
-            let render = Arc::new(String::new);
-            let server = gateway::server::Http::bind(&self.config, self.log.clone(), about, render, stop.clone());
-            let server = server.unwrap();
-            tasks.spawn(async move { server.run().await.unwrap() });
-        }
-        let (accounts, probing) = (self.accounts.clone(), stop.clone());
-        tasks.spawn(async move { accounts.run_consent_probe(probing).await });
-        self.running = Some(Running { stop, tasks });
+    pub(crate) fn start(&mut self, roles: Roles) {
+        self.process.start(roles);
     }
 
     /// Stops the roles and waits until they have ended.
     pub(crate) async fn stop(&mut self) {
-        let Some(mut running) = self.running.take() else { return };
-        running.stop.cancel();
-        let ended = async {
-            while let Some(ended) = running.tasks.join_next().await {
-                ended.unwrap()
-            }
-        };
-        tokio::time::timeout(DEADLINE, ended).await.expect("the roles stop when they are asked to");
+        self.process.stop().await;
     }
 
     /// Drops everything in the process and opens the same database again, as after a crash.
     pub(crate) async fn crash(&mut self) {
-        if let Some(mut running) = self.running.take() {
-            running.tasks.abort_all();
-            while running.tasks.join_next().await.is_some() {}
-        }
-        (self.log, self.accounts) = open(&self.config, self.clock.clone()).await;
-    }
-
-    pub(crate) fn intake(&self) -> Arc<Intake> {
-        let names = self
-            .accounts
-            .names()
-            .filter_map(|name| self.accounts.zoho(name).map(|client| (name.to_owned(), client.clone())));
-        let (log, settings) = (self.log.clone(), self.settings.clone());
-        Arc::new(Intake::new(log, settings, names.collect(), self.accounts.changes(), "test").unwrap())
+        self.process.crash().await;
     }
 
     pub(crate) fn client(&self, account: &str) -> &Client {
-        self.accounts.zoho(account).unwrap()
+        self.process.accounts.zoho(account).unwrap()
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -233,11 +193,11 @@ impl Stage {
             size_bytes: body.len() as u64,
         };
         let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of(account, "acme");
-        event.received_at = Some(self.log.now());
+        event.received_at = Some(self.process.log.now());
         event.payload = Some(Bytes::copy_from_slice(body.as_bytes()));
         let id = event.id;
-        self.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
-        self.log.event(id).await.unwrap().unwrap()
+        self.process.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
+        self.process.log.event(id).await.unwrap().unwrap()
     }
 
     /// A notification in the documented shape.
@@ -249,7 +209,7 @@ impl Stage {
     /// All events of a type, oldest first.
     pub(crate) async fn events(&self, event_type: &str) -> Vec<RecordedEvent> {
         let filter = Filter { event_types: vec![event_type.to_owned()], ..Filter::default() };
-        self.log.list(&filter, GlobalPosition(0), Direction::Forward, 10_000).await.unwrap()
+        self.process.log.list(&filter, GlobalPosition(0), Direction::Forward, 10_000).await.unwrap()
     }
 
     /// Waits until there are so many events of a type.
@@ -293,6 +253,18 @@ impl Stage {
         latest.into_iter().map(|(id, (_, value))| (id, value)).collect()
     }
 
+    /// Waits until the last fact about a record names the folder; the database may be away meanwhile.
+    pub(crate) async fn until_fact(&self, id: &str, folder: &str) {
+        self.until(&format!("the fact that {id} names {folder}"), async || {
+            let filter = Filter { event_types: vec!["crm_record.changed".to_owned()], ..Filter::default() };
+            let facts = self.process.log.list(&filter, GlobalPosition(0), Direction::Forward, 10_000).await.ok()?;
+            let last = facts.iter().rfind(|fact| fact.stream_name.as_str().ends_with(id))?;
+            let data: catalogue::crm::Changed = last.decode().unwrap();
+            (data.fields["Source_Folder_Name"] == folder).then_some(())
+        })
+        .await;
+    }
+
     /// What the provider says it has.
     pub(crate) async fn channels(&self) -> Vec<String> {
         let channels = self.client("org-a").crm().watch_list(None, Some(&contacts())).await.unwrap();
@@ -300,7 +272,7 @@ impl Stage {
     }
 
     pub(crate) async fn registrations(&self) -> Vec<RegistrationView> {
-        registrations(self.log.database().readers(), &self.settings, self.now()).await.unwrap()
+        registrations(self.process.log.database().readers(), &self.process.settings, self.now()).await.unwrap()
     }
 
     /// Waits until a registration is live, and returns its id.
@@ -317,11 +289,24 @@ impl Stage {
         let statement = match column {
             "last_outcome" => "SELECT last_outcome FROM schedules WHERE schedule_name = $1",
             "last_error" => "SELECT last_error FROM schedules WHERE schedule_name = $1",
-            "next_run_at" => "SELECT next_run_at FROM schedules WHERE schedule_name = $1",
             other => panic!("no statement for {other}"),
         };
         let name = format!("crm-pending:{name}");
-        sql::query_scalar(statement).bind(name).fetch_optional(self.log.database().readers()).await.unwrap().flatten()
+        sql::query_scalar(statement)
+            .bind(name)
+            .fetch_optional(self.process.log.database().readers())
+            .await
+            .unwrap()
+            .flatten()
+    }
+
+    pub(crate) async fn next_run_at(&self, name: &str) -> Option<DateTime<Utc>> {
+        sql::query_scalar("SELECT next_run_at FROM schedules WHERE schedule_name = $1")
+            .bind(format!("crm-pending:{name}"))
+            .fetch_optional(self.process.log.database().readers())
+            .await
+            .unwrap()
+            .flatten()
     }
 
     pub(crate) async fn until_outcome(&self, transfer: &str, outcome: &str) {
@@ -338,8 +323,11 @@ impl Stage {
         self.until("the first polls", async || {
             let statement = "SELECT EXISTS (SELECT 1 FROM schedules WHERE schedule_name = 'crm-pending:contacts' \
                  AND last_outcome = 'completed' AND wanted_trigger IS NULL AND next_run_at > $1)";
-            let quiet: bool =
-                sql::query_scalar(statement).bind(self.now()).fetch_one(self.log.database().readers()).await.unwrap();
+            let quiet: bool = sql::query_scalar(statement)
+                .bind(self.now())
+                .fetch_one(self.process.log.database().readers())
+                .await
+                .unwrap();
             quiet.then_some(())
         })
         .await;
@@ -351,8 +339,12 @@ pub(crate) fn contacts() -> ApiName {
     "Contacts".parse().unwrap()
 }
 
-fn config(folder: &std::path::Path, base: &str, plan: &Plan) -> Config {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn config(folder: &std::path::Path, store_url: &str, base: &str, plan: &Plan) -> Config {
+    let port = free_port();
     let public_url =
         if plan.public_url { format!("public_url = \"http://127.0.0.1:{port}\"\n") } else { String::new() };
     let account = |name: &str| {
@@ -365,9 +357,8 @@ fn config(folder: &std::path::Path, base: &str, plan: &Plan) -> Config {
         )
     };
     let text = format!(
-        "[store]\nurl = \"sqlite:{}\"\n[http]\nlisten = \"127.0.0.1:{port}\"\nworkers = 1\n{public_url}\
+        "[store]\nurl = \"{store_url}\"\n[vault]\nkey_file = \"test.key\"\n[http]\nlisten = \"127.0.0.1:{port}\"\nworkers = 1\n{public_url}\
          [registrar]\ncheck_seconds = 1\n{}{}{}",
-        folder.join("gateledger.db").display(),
         account("org-a"),
         account("org-b"),
         plan.transfers,
@@ -377,12 +368,4 @@ fn config(folder: &std::path::Path, base: &str, plan: &Plan) -> Config {
     let options =
         LoadOptions { file: Some(file), environment: BTreeMap::new(), dotenv: None, working_dir: folder.to_owned() };
     Config::load(options).unwrap()
-}
-
-async fn open(config: &Config, clock: SharedClock) -> (Log, Accounts) {
-    let settings = event_log::Settings::new(config.store.url.clone(), Access::CreateAndMigrate);
-    let database = Database::open(&settings).await.unwrap();
-    let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
-    let accounts = Accounts::open(config, log.clone(), clock).await.unwrap();
-    (log, accounts)
 }
