@@ -207,7 +207,7 @@ fn status_and_metrics_tell_what_is_going_on(store: Store) {
 #[test]
 fn help_stays_as_it_is_promised() {
     let site = Site::new(&small(0, 0));
-    let commands: [&[&str]; 18] = [
+    let commands: [&[&str]; 19] = [
         &[],
         &["demo"],
         &["serve"],
@@ -224,6 +224,7 @@ fn help_stays_as_it_is_promised() {
         &["projections", "list"],
         &["projections", "rebuild"],
         &["migrate"],
+        &["migrate-store"],
         &["simulate"],
         &["completions"],
     ];
