@@ -9,12 +9,11 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use tests::http::{Answer, post};
+use tests::http::post;
 use tests::wait::{until, until_true};
 use tests::{Site, Store};
 
+use crate::partner::{self, deliver, mac};
 use crate::trees::small;
 
 on_both! {
@@ -23,7 +22,6 @@ on_both! {
     slow_clients_are_shown_the_door_and_hold_up_nobody,
 }
 
-const SECRET: &str = "a secret of the partner";
 const STANDARD_SECRET: &[u8] = b"a secret of the standard sender";
 const CHANNEL_ID: &str = "1000000068001";
 const CHANNEL_TOKEN: &str = "a token of the channel";
@@ -36,30 +34,14 @@ fn site(store: Store) -> Site {
 /// With accounts that send, and nothing else to do.
 fn receiving(site: Site) -> Site {
     let secret = STANDARD.encode(STANDARD_SECRET);
-    let settings = site.settings().without("transfers").with(&format!(
+    let settings = site.settings().without("transfers").with(partner::SETTINGS).with(&format!(
         "[http]\nclient_request_timeout_seconds = 1\nbody_limit_bytes = 100000\n\
-         [accounts.partner]\nprovider = \"generic\"\n\
-         [accounts.partner.webhook]\nverify = \"hmac\"\nsecret = \"{SECRET}\"\nheader = \"X-Hub-Signature-256\"\n\
-         prefix = \"sha256=\"\ndelivery_id_header = \"X-Delivery\"\n\
          [accounts.sender]\nprovider = \"generic\"\n\
          [accounts.sender.webhook]\nverify = \"standard-webhooks\"\nsecrets = [\"whsec_{secret}\"]\n\
          [accounts.org-a.webhook]\nchannel_id = \"{CHANNEL_ID}\"\ntoken = \"{CHANNEL_TOKEN}\"\n"
     ));
     site.configure(&settings);
     site
-}
-
-fn mac(key: &[u8], text: &[u8]) -> Vec<u8> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).unwrap();
-    mac.update(text);
-    mac.finalize().into_bytes().to_vec()
-}
-
-fn deliver(site: &Site, id: &str, body: &[u8]) -> std::io::Result<Answer> {
-    let signature = format!("sha256={}", hex::encode(mac(SECRET.as_bytes(), body)));
-    let headers =
-        [("X-Hub-Signature-256", signature.as_str()), ("X-Delivery", id), ("Content-Type", "application/json")];
-    post(site.listen(), "/webhooks/partner", &headers, body)
 }
 
 fn what_is_signed_is_kept_byte_for_byte_and_the_rest_is_told(store: Store) {
@@ -69,8 +51,8 @@ fn what_is_signed_is_kept_byte_for_byte_and_the_rest_is_told(store: Store) {
     let count = || log.events_of("delivery.received");
 
     let body = "{ \"b\": 1,\n  \"a\": \"ü\" }".as_bytes();
-    assert_eq!(deliver(&site, "one", body).unwrap().status, 202);
-    assert_eq!(deliver(&site, "one", body).unwrap().status, 202, "a repeated attempt is welcome");
+    assert_eq!(deliver(site.listen(), "one", body).unwrap().status, 202);
+    assert_eq!(deliver(site.listen(), "one", body).unwrap().status, 202, "a repeated attempt is welcome");
     assert_eq!(count(), 1);
     assert_eq!(log.count("SELECT count(*) FROM sightings"), 1);
     let kept = log.texts(log.either(
@@ -103,7 +85,7 @@ fn what_is_signed_is_kept_byte_for_byte_and_the_rest_is_told(store: Store) {
     assert_eq!(zoho("a guess"), 401);
     assert_eq!(count(), 3);
 
-    let not_json = deliver(&site, "two", b"<xml/>").unwrap();
+    let not_json = deliver(site.listen(), "two", b"<xml/>").unwrap();
     assert_eq!(not_json.status, 202, "kept and flagged, never lost");
     assert_eq!(
         log.count(
@@ -117,7 +99,7 @@ fn what_is_signed_is_kept_byte_for_byte_and_the_rest_is_told(store: Store) {
     let unknown = post(site.listen(), "/webhooks/nobody", &[], body).unwrap();
     assert_eq!(unknown.status, 404);
     assert!(!unknown.body.contains("partner"), "an unknown account tells of others: {}", unknown.body);
-    assert_eq!(deliver(&site, "large", &vec![b' '; 100_001]).unwrap().status, 413);
+    assert_eq!(deliver(site.listen(), "large", &vec![b' '; 100_001]).unwrap().status, 413);
     assert_eq!(count(), 4);
 
     until_true("rejected requests are listed with their cause", 10, || {
@@ -143,7 +125,7 @@ fn every_acknowledged_delivery_is_there_after_sigkill_under_load(store: Store) {
                         let id = format!("{round}-{}", sent.fetch_add(1, Ordering::Relaxed));
                         let body = format!("{{\"id\":\"{id}\"}}");
                         // After the kill nobody answers; what was under way then may or may not be there.
-                        if deliver(&site, &id, body.as_bytes()).is_ok_and(|answer| answer.status == 202) {
+                        if deliver(site.listen(), &id, body.as_bytes()).is_ok_and(|answer| answer.status == 202) {
                             kept.lock().unwrap().push(id);
                         }
                     }
@@ -179,7 +161,7 @@ fn slow_clients_are_shown_the_door_and_hold_up_nobody(store: Store) {
         })
         .collect();
     let asked = Instant::now();
-    assert_eq!(deliver(&site, "quick", b"{}").unwrap().status, 202);
+    assert_eq!(deliver(site.listen(), "quick", b"{}").unwrap().status, 202);
     assert!(asked.elapsed() < Duration::from_secs(1), "slow clients held up a quick one for {:?}", asked.elapsed());
     for stream in &mut slow {
         let mut answer = Vec::new();
@@ -219,7 +201,7 @@ fn full_disk_is_503_and_goes_on_without_a_restart() {
         Disk::Limit => site.start_under(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"], &["serve"]),
     };
     let mut process = site.until_ready(process);
-    assert_eq!(deliver(&site, "before", b"{}").unwrap().status, 202);
+    assert_eq!(deliver(site.listen(), "before", b"{}").unwrap().status, 202);
 
     let filler = format!("/proc/{}/root{}/filler", process.id(), site.file("disk").display());
     let limit = |bytes: &str| {
@@ -232,7 +214,7 @@ fn full_disk_is_503_and_goes_on_without_a_restart() {
         Disk::Limit => limit("4096"),
     }
     let refused = until("deliveries are refused", 30, || {
-        let answer = deliver(&site, "full", &vec![b'1'; 50_000]).unwrap();
+        let answer = deliver(site.listen(), "full", &vec![b'1'; 50_000]).unwrap();
         (answer.status != 202).then_some(answer)
     });
     assert_eq!(refused.status, 503, "{}", refused.body);
@@ -245,7 +227,7 @@ fn full_disk_is_503_and_goes_on_without_a_restart() {
         Disk::Limit => limit("unlimited"),
     }
     until_true("deliveries are taken again", 30, || {
-        deliver(&site, "after", b"{}").is_ok_and(|answer| answer.status == 202)
+        deliver(site.listen(), "after", b"{}").is_ok_and(|answer| answer.status == 202)
     });
     until_true("it is ready again", 30, || site.get("/ready").is_some_and(|answer| answer.status == 200));
     assert!(process.is_running());

@@ -9,7 +9,7 @@ use crate::site::free_address;
 use crate::wait::until_true;
 use crate::{Process, Site};
 
-/// How many processes of which role.
+/// How many processes of which role; several roles of one process are joined by `+`.
 pub type Crew<'a> = &'a [(&'a str, usize)];
 
 /// Two of everything, three consumers.
@@ -45,7 +45,7 @@ impl Fleet {
     pub fn new(site: Arc<Site>, crew: Crew<'_>) -> Self {
         let members: Vec<Member> =
             crew.iter().flat_map(|(role, count)| (1..=*count).map(|at| Member::new(role, at))).collect();
-        let gateways = members.iter().filter(|member| member.role == "gateway").map(|member| member.listen).collect();
+        let gateways = members.iter().filter(|member| member.is_gateway()).map(|member| member.listen).collect();
         Fleet { site, balancer: Balancer::start(gateways), members }
     }
 
@@ -64,7 +64,7 @@ impl Fleet {
     /// Where each gateway listens.
     #[must_use]
     pub fn gateways(&self) -> Vec<SocketAddr> {
-        self.members.iter().filter(|member| member.role == "gateway").map(|member| member.listen).collect()
+        self.members.iter().filter(|member| member.is_gateway()).map(|member| member.listen).collect()
     }
 
     /// Names of all processes.
@@ -77,6 +77,17 @@ impl Fleet {
     #[must_use]
     pub fn names_of(&self, role: &str) -> Vec<String> {
         self.members.iter().filter(|member| member.role == role).map(|member| member.name.clone()).collect()
+    }
+
+    /// A number that a process with the role gateway tells of itself, by the metric's name and labels as they are written; 0
+    /// when it tells nothing of it.
+    #[must_use]
+    pub fn metric(&self, name: &str, metric: &str) -> f64 {
+        let member = self.members.iter().find(|member| member.name == name);
+        let answer = member.and_then(|member| get(member.listen, "/metrics").ok());
+        let body = answer.map(|answer| answer.body).unwrap_or_default();
+        let found = body.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' ')?.parse().ok());
+        found.unwrap_or(0.0)
     }
 
     /// One more process of a role; returns its name. It is not started.
@@ -93,7 +104,9 @@ impl Fleet {
         let member = self.member(name);
         if member.process.is_none() {
             let listen = ("GATELEDGER__HTTP__LISTEN", member.listen.to_string());
-            member.process = Some(site.start_named(&member.name, &[listen], &["serve", "--role", &member.role]));
+            let roles = member.role.split('+').flat_map(|role| ["--role", role]);
+            let arguments: Vec<&str> = std::iter::once("serve").chain(roles).collect();
+            member.process = Some(site.start_named(&member.name, &[listen], &arguments));
         }
     }
 
@@ -109,8 +122,7 @@ impl Fleet {
     pub fn until_ready(&mut self) {
         until_true("the gateways are ready", 60, || {
             self.assert_alive();
-            let mut gateways =
-                self.members.iter().filter(|member| member.role == "gateway" && member.process.is_some());
+            let mut gateways = self.members.iter().filter(|member| member.is_gateway() && member.process.is_some());
             gateways.all(|gateway| get(gateway.listen, "/ready").is_ok_and(|answer| answer.status == 200))
         });
     }
@@ -201,5 +213,9 @@ impl Member {
     fn new(role: &str, number: usize) -> Self {
         let name = format!("{}-{number}", role.replace(':', "-"));
         Member { role: role.to_owned(), name, listen: free_address(), process: None }
+    }
+
+    fn is_gateway(&self) -> bool {
+        self.role.split('+').any(|role| role == "gateway")
     }
 }

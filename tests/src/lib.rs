@@ -11,9 +11,11 @@ pub mod fleet;
 pub mod http;
 pub mod log;
 pub mod process;
+pub mod publication;
 pub mod settings;
 pub mod site;
 pub mod story;
+pub mod topic;
 pub mod verify;
 pub mod wait;
 

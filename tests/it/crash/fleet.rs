@@ -9,14 +9,22 @@ use testkit::kafka::OwnBroker;
 use testkit::postgres::Cluster;
 use tests::database::block_on;
 use tests::fleet::{Crew, WITH_KAFKA, WITHOUT_KAFKA};
+use tests::topic::Topic;
 use tests::wait::until_true;
-use tests::{Database, Fleet, binary};
+use tests::{Database, Fleet, binary, publication};
 
 use super::run::Run;
 
 /// Read models with what they say of a whole run.
 pub const READ_MODELS: [&str; 7] =
     ["rm_accounts", "rm_records", "rm_transfers", "rm_transfer_files", "rm_registrations", "rm_polls", "rm_totals"];
+
+/// Partitions of the topic.
+const PARTITIONS: u32 = 6;
+
+/// Counts the events that the relay has not noted as published.
+pub const UNPUBLISHED: &str = "SELECT count(*) FROM events WHERE global_position > \
+     coalesce((SELECT global_position FROM checkpoints WHERE subscription_name = 'relay'), 0)";
 
 #[test]
 fn any_process_killed_at_any_moment_and_the_database_restarted_without_kafka() {
@@ -59,7 +67,8 @@ impl Voyage {
             fleet.address()
         ));
         if let Some(broker) = &broker {
-            settings = settings.with(&format!("[kafka]\nbrokers = \"{}\"\npartitions = 6\n", broker.address()));
+            settings =
+                settings.with(&format!("[kafka]\nbrokers = \"{}\"\npartitions = {PARTITIONS}\n", broker.address()));
         }
         run.site.configure(&settings);
         let fate = json!({ "duplicate_probability": 0.3, "drop_probability": 0.2, "reorder_window": 3, "reorder_hold_ms": 300 });
@@ -149,22 +158,36 @@ impl Voyage {
         let met = self.fleet.forwarded();
         eprintln!("webhooks to each gateway: {met:?}");
         self.run.check(kills, self.starts);
+        self.topic_says_what_the_log_says();
         assert!(met.iter().all(|count| *count > 0), "{met:?}");
         self.read_models_equal_rebuilt_ones();
     }
 
-    /// Ends the processes in an order that leaves the read models up to date.
+    /// Ends the processes in an order that leaves the topic and the read models up to date.
     fn land(&mut self) {
-        let projectors = self.fleet.names_of("projector");
-        let others: Vec<String> = self.fleet.names().into_iter().filter(|name| !projectors.contains(name)).collect();
+        let mut last = self.fleet.names_of("projector");
+        last.extend(self.fleet.names_of("relay"));
+        let others: Vec<String> = self.fleet.names().into_iter().filter(|name| !last.contains(name)).collect();
         self.fleet.stop_together(&others);
         let site = self.run.site.clone();
+        if self.broker.is_some() {
+            let log = site.log();
+            until_true("every event is published", 60, || log.count(UNPUBLISHED) == 0);
+        }
         until_true("the read models are up to date", 30, || {
             let listed = site.run(&["projections", "list", "--json"]).json();
             let rows = listed.as_array().cloned().unwrap_or_default();
             rows.len() >= READ_MODELS.len() && rows.iter().all(|one| one["lag_events"] == 0)
         });
-        self.fleet.stop_together(&projectors);
+        self.fleet.stop_together(&last);
+    }
+
+    fn topic_says_what_the_log_says(&self) {
+        let Some(broker) = &self.broker else { return };
+        let records = Topic::new(broker.address(), "gateledger.events").records();
+        let publication = publication::compare(&self.run.site.log(), &records, PARTITIONS);
+        eprintln!("{} events in {} records", publication.events, publication.records);
+        publication.assert_right();
     }
 
     fn read_models_equal_rebuilt_ones(&self) {

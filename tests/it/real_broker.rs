@@ -1,0 +1,8 @@
+//! Many processes, PostgreSQL, and a real Kafka broker.
+
+mod crash;
+mod outage;
+mod relays;
+mod replay;
+mod stage;
+mod standstill;
