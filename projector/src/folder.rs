@@ -147,10 +147,11 @@ impl<P: Projection> Fold for Folder<P> {
     fn hand_over(&mut self) -> Arc<dyn Rows> {
         self.folded_bytes = 0;
         let rows = self.cache.hand_over();
-        if let Some(written) = &mut self.written {
-            rows.iter().for_each(|row| written.insert(&row.key()));
-        }
-        Arc::new(Folded { table: self.table.clone(), rows })
+        let is_new = match &mut self.written {
+            Some(written) => rows.iter().map(|row| written.insert(&row.key())).collect(),
+            None => vec![false; rows.len()],
+        };
+        Arc::new(Folded { table: self.table.clone(), rows, is_new })
     }
 
     fn forget(&mut self) {
@@ -164,6 +165,8 @@ impl<P: Projection> Fold for Folder<P> {
 struct Folded<R> {
     table: Table,
     rows: Arc<Vec<R>>,
+    /// Which of them are certainly not in the table yet.
+    is_new: Vec<bool>,
 }
 
 #[async_trait]
@@ -173,7 +176,11 @@ impl<R: Row> Rows for Folded<R> {
     }
 
     async fn write(&self, connection: &mut Connection, range: Range<usize>) -> Result<(), Error> {
-        self.table.write(connection, &self.rows[range]).await
+        let rows = || self.rows[range.clone()].iter().zip(&self.is_new[range.clone()]);
+        let new: Vec<&R> = rows().filter_map(|(row, is_new)| is_new.then_some(row)).collect();
+        let known: Vec<&R> = rows().filter_map(|(row, is_new)| (!is_new).then_some(row)).collect();
+        self.table.insert(connection, &new).await?;
+        self.table.write(connection, &known).await
     }
 }
 

@@ -24,11 +24,15 @@ impl KeyFilter {
         KeyFilter { words: vec![0; 1 << (BITS - 6)], hasher: RandomState::new() }
     }
 
-    /// Remembers a key.
-    pub(crate) fn insert(&mut self, key: &impl Hash) {
+    /// Remembers a key; says whether it is certain that it was not inserted before.
+    pub(crate) fn insert(&mut self, key: &impl Hash) -> bool {
+        let mut is_new = false;
         for bit in bits(self.hasher.hash_one(key)) {
-            self.words[bit / 64] |= 1 << (bit % 64);
+            let (word, mask) = (&mut self.words[bit / 64], 1 << (bit % 64));
+            is_new |= *word & mask == 0;
+            *word |= mask;
         }
+        is_new
     }
 
     /// Whether the key may have been inserted.
@@ -53,7 +57,9 @@ mod tests {
     #[test]
     fn inserted_keys_are_always_found_and_others_rarely() {
         let mut filter = KeyFilter::new();
-        (0..100_000_u32).for_each(|key| filter.insert(&key));
+        let new = (0..100_000_u32).filter(|key| filter.insert(key)).count();
+        assert!(new > 99_900, "{new} of 100000 new keys were known to be new");
+        assert!((0..100_000_u32).all(|key| !filter.insert(&key)));
         assert!((0..100_000_u32).all(|key| filter.may_contain(&key)));
         let wrong = (100_000..200_000_u32).filter(|key| filter.may_contain(key)).count();
         assert!(wrong < 1_000, "{wrong} of 100000 unknown keys were taken for known ones");

@@ -11,6 +11,7 @@ use crate::row::{Key, Row};
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
     lookups: Arc<[Statement]>,
+    inserts: Arc<[Statement]>,
     upserts: Arc<[Statement]>,
 }
 
@@ -42,7 +43,7 @@ impl Table {
             });
             each.collect()
         };
-        Table { lookups: statements(lookup::<R>), upserts: statements(upsert::<R>) }
+        Table { lookups: statements(lookup::<R>), inserts: statements(insert::<R>), upserts: statements(upsert::<R>) }
     }
 
     /// The rows that exist for `keys`, in no order.
@@ -59,23 +60,36 @@ impl Table {
         Ok(found)
     }
 
-    /// Writes whole rows over what is there.
-    pub(crate) async fn write<R: Row>(&self, connection: &mut Connection, mut rows: &[R]) -> Result<(), Error> {
-        let mut next = || {
-            let (statement, these) = next(&self.upserts, &mut rows)?;
-            let mut values = Vec::with_capacity(these.len() * R::KINDS.len());
-            these.iter().for_each(|row| row.push_to(&mut values));
-            Some(statement.query(R::KINDS, values))
-        };
-        let mut bound = next();
-        while let Some(query) = bound {
-            // The database works elsewhere: the next rows are bound meanwhile.
-            let (written, following) = tokio::join!(biased; query.execute(&mut *connection), async { next() });
-            written?;
-            bound = following;
-        }
-        Ok(())
+    /// Writes rows that are not there. Saves PostgreSQL half the work of [`Table::write`].
+    pub(crate) async fn insert<R: Row>(&self, connection: &mut Connection, rows: &[&R]) -> Result<(), Error> {
+        execute_all(connection, &self.inserts, rows).await
     }
+
+    /// Writes whole rows over what is there.
+    pub(crate) async fn write<R: Row>(&self, connection: &mut Connection, rows: &[&R]) -> Result<(), Error> {
+        execute_all(connection, &self.upserts, rows).await
+    }
+}
+
+async fn execute_all<R: Row>(
+    connection: &mut Connection,
+    statements: &[Statement],
+    mut rows: &[&R],
+) -> Result<(), Error> {
+    let mut next = || {
+        let (statement, these) = next(statements, &mut rows)?;
+        let mut values = Vec::with_capacity(these.len() * R::KINDS.len());
+        these.iter().for_each(|row| row.push_to(&mut values));
+        Some(statement.query(R::KINDS, values))
+    };
+    let mut bound = next();
+    while let Some(query) = bound {
+        // The database works elsewhere: the next rows are bound meanwhile.
+        let (written, following) = tokio::join!(biased; query.execute(&mut *connection), async { next() });
+        written?;
+        bound = following;
+    }
+    Ok(())
 }
 
 impl Statement {
@@ -113,15 +127,14 @@ fn lookup<R: Row>(dialect: Dialect, table: &str, rows: usize) -> String {
     }
 }
 
+fn insert<R: Row>(dialect: Dialect, table: &str, rows: usize) -> String {
+    format!("INSERT INTO {table} ({}) {}", R::COLUMNS.join(", "), sql::rows_text(dialect, R::KINDS, rows))
+}
+
 fn upsert<R: Row>(dialect: Dialect, table: &str, rows: usize) -> String {
     let keys = R::Key::COLUMNS;
     let others = &R::COLUMNS[keys.len()..];
     let set: Vec<String> = others.iter().map(|column| format!("{column} = excluded.{column}")).collect();
-    format!(
-        "INSERT INTO {table} ({}) {} ON CONFLICT ({}) DO UPDATE SET {}",
-        R::COLUMNS.join(", "),
-        sql::rows_text(dialect, R::KINDS, rows),
-        keys.join(", "),
-        set.join(", "),
-    )
+    let insert = insert::<R>(dialect, table, rows);
+    format!("{insert} ON CONFLICT ({}) DO UPDATE SET {}", keys.join(", "), set.join(", "))
 }
