@@ -113,9 +113,10 @@ fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTi
         match queue {
             Queue::Records => query.push("IS NULL"),
             Queue::From(source) => {
-                query.push("= ").push_bind(source);
-                query.push(" AND NOT EXISTS (SELECT 1 FROM provider_accounts AS source WHERE source.account = ");
-                query.push_bind(source).push(" AND source.state = 'needs_consent')")
+                // Nothing where consent is missing: the whole queue is passed over, not each of its effects.
+                query.push("= (SELECT ").push_bind(source);
+                query.push(" WHERE NOT EXISTS (SELECT 1 FROM provider_accounts AS source WHERE source.account = ");
+                query.push_bind(source).push(" AND source.state = 'needs_consent'))")
             }
         };
         query.push(" AND kind IN (SELECT value FROM json_each(");

@@ -1,7 +1,8 @@
 //! What folders contain, remembered for a while.
 //!
 //! Providers limit how often one folder may be listed, and many effects look at the same folder: they share one listing.
-//! Everything this process adds is added to the memory too. A caller says how old a listing may be.
+//! Everything this process adds is added to the memory too. A caller says how old a listing may be. What other processes
+//! add meanwhile is not in it: where that matters, the ledger is asked before anything is made.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

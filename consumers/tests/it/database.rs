@@ -66,8 +66,8 @@ impl Place {
     pub(crate) fn of(database: TestDatabase) -> Self {
         Place { url: database.url.clone(), _held: Held::Database(database) }
     }
+}
 
-    pub(crate) async fn open(&self) -> Database {
-        Database::open(&Settings::new(&self.url, Access::CreateAndMigrate)).await.unwrap()
-    }
+pub(crate) async fn open(url: &str) -> Database {
+    Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap()
 }

@@ -12,7 +12,6 @@ each_database! {
     facts_in_any_order_and_any_number_ask_for_one_run,
     ticked_records_and_records_without_a_folder_ask_for_nothing,
     poll_that_still_finds_a_failed_record_asks_again,
-    event_that_does_not_decode_is_passed_over,
     record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_other_folder_is_there,
     record_ticked_by_a_person_meanwhile_is_not_ticked_again,
     record_deleted_meanwhile_ends_as_a_dead_letter,
@@ -77,18 +76,6 @@ async fn poll_that_still_finds_a_failed_record_asks_again(on: On) {
     stage.until("the second run", async || stage.is_ticked(1).then_some(())).await;
     let reasons: Vec<String> = requested(&stage).await.into_iter().map(|(_, _, reason)| reason).collect();
     assert_eq!(reasons, ["changed", "retry"]);
-}
-
-async fn event_that_does_not_decode_is_passed_over(on: On) {
-    let mut stage = Stage::new(on, Plan::default()).await;
-    let broken =
-        event_log::NewEvent::new(catalogue::crm::CHANGED, "poll", &json!({"nonsense": true})).of("org-a", "acme");
-    let stream = catalogue::crm::stream("org-a", "Contacts", "0");
-    stage.log.append(event_log::Append::new(stream, vec![broken])).await.unwrap();
-    stage.start();
-    stage.learn(1).await;
-    stage.until_idle().await;
-    assert!(stage.is_ticked(1));
 }
 
 async fn record_pointed_elsewhere_while_it_is_copied_is_not_ticked_before_the_other_folder_is_there(on: On) {

@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use service::clock::{FixedClock, as_function};
 use uuid::Uuid;
 
-use crate::database::{On, Place};
+use crate::database::{self, On, Place};
 
 each_database! {
     crash_uses_up_no_attempt_and_leaves_an_unknown_outcome,
@@ -94,7 +94,7 @@ impl Book {
 
     async fn at(place: Place) -> Self {
         let clock = FixedClock::at("2026-01-01T00:00:00Z".parse().unwrap());
-        let log = Log::open(place.open().await, 16, as_function(Arc::new(clock.clone()))).await.unwrap();
+        let log = Log::open(database::open(&place.url).await, 16, as_function(Arc::new(clock.clone()))).await.unwrap();
         Book { _place: place, clock, log }
     }
 

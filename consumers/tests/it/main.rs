@@ -10,5 +10,8 @@ mod damage;
 mod deciding;
 mod ledger;
 mod pausing;
+mod process;
+mod refusing;
+mod several;
 mod stage;
 mod surviving;

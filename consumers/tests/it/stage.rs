@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::damage::damaging;
-use crate::database::{On, Place};
+use crate::database::{self, On, Place};
 
 /// How long a condition may take to come true.
 const DEADLINE: Duration = Duration::from_secs(40);
@@ -98,6 +98,13 @@ pub(crate) struct Stage {
     running: Option<Running>,
 }
 
+/// What a process needs to work here.
+pub(crate) struct Site {
+    pub(crate) url: String,
+    pub(crate) config: Config,
+    pub(crate) clock: SharedClock,
+}
+
 struct Running {
     stop: CancellationToken,
     abort: CancellationToken,
@@ -125,7 +132,7 @@ impl Stage {
         }
         let config = config(folder.path(), &place.url, simulator.base_url(), &workdrive, plan.transfer);
         let clock = Arc::new(MovedClock::default());
-        let (log, accounts) = open(&place, &config, clock.clone()).await;
+        let (log, accounts) = open(&place.url, &config, clock.clone()).await;
         Stage { _damage: damage, _folder: folder, place, simulator, clock, config, log, accounts, running: None }
     }
 
@@ -150,6 +157,10 @@ impl Stage {
         let (accounts, probing) = (self.accounts.clone(), stop.clone());
         tasks.spawn(async move { accounts.run_consent_probe(probing).await });
         self.running = Some(Running { stop, abort, tasks });
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        Site { url: self.place.url.clone(), config: self.config.clone(), clock: self.clock.clone() }
     }
 
     /// The transfer copies within organisation B.
@@ -192,9 +203,14 @@ impl Stage {
             running.tasks.abort_all();
             while running.tasks.join_next().await.is_some() {}
         }
-        self.log.close().await;
-        (self.log, self.accounts) = open(&self.place, &self.config, self.clock.clone()).await;
+        self.reopen().await;
         self.start();
+    }
+
+    /// Opens the database again.
+    pub(crate) async fn reopen(&mut self) {
+        self.log.close().await;
+        (self.log, self.accounts) = open(&self.place.url, &self.config, self.clock.clone()).await;
     }
 
     /// Moves the provider's clock and ours forward.
@@ -454,8 +470,8 @@ fn config(folder: &std::path::Path, store: &str, base: &str, workdrive: &str, tr
     Config::load(options).unwrap()
 }
 
-async fn open(place: &Place, config: &Config, clock: SharedClock) -> (Log, Accounts) {
-    let log = Log::open(place.open().await, 1024, as_function(clock.clone())).await.unwrap();
+pub(crate) async fn open(url: &str, config: &Config, clock: SharedClock) -> (Log, Accounts) {
+    let log = Log::open(database::open(url).await, 1024, as_function(clock.clone())).await.unwrap();
     let accounts = Accounts::open(config, log.clone(), clock).await.unwrap();
     (log, accounts)
 }
