@@ -200,8 +200,7 @@ async fn stream_versions<'a>(
     }
     const ON_SQLITE: &str =
         "SELECT key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version FROM json_each($1)";
-    const ON_POSTGRES: &str =
-        "SELECT key - 1 AS key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version \
+    const ON_POSTGRES: &str = "SELECT key - 1 AS key, (SELECT max(stream_version) FROM events WHERE stream_name = value) AS version \
          FROM unnest($1) WITH ORDINALITY AS wanted (value, key)";
     let text = if connection.dialect() == Dialect::Sqlite { ON_SQLITE } else { ON_POSTGRES };
     for row in sql::query(text).bind(sql::list(names.iter().copied())).fetch_all(connection).await? {
@@ -241,11 +240,7 @@ const COLUMNS: &str = "global_position, event_id, stream_name, stream_version, e
      organization, source, correlation_id, causation_id, occurred_at, received_at, recorded_at, data, metadata, payload";
 
 /// Written twice, because it is what the gateway's throughput hangs on: each database has its own fastest way.
-async fn insert_events(
-    connection: &mut Connection,
-    now: DateTime<Utc>,
-    placed: &[Placed<'_>],
-) -> Result<(), Error> {
+async fn insert_events(connection: &mut Connection, now: DateTime<Utc>, placed: &[Placed<'_>]) -> Result<(), Error> {
     if placed.is_empty() {
         return Ok(());
     }

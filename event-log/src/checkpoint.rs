@@ -22,11 +22,10 @@ pub struct Checkpoint {
 /// # Errors
 /// Database failures.
 pub async fn checkpoints(readers: &Pool) -> Result<Vec<Checkpoint>, Error> {
-    let rows = sql::query(
-        "SELECT subscription_name, global_position, updated_at FROM checkpoints ORDER BY subscription_name",
-    )
-    .fetch_all(readers)
-    .await?;
+    let rows =
+        sql::query("SELECT subscription_name, global_position, updated_at FROM checkpoints ORDER BY subscription_name")
+            .fetch_all(readers)
+            .await?;
     rows.into_iter()
         .map(|row| {
             Ok(Checkpoint {
@@ -42,10 +41,7 @@ pub(crate) async fn load(readers: &Pool, subscription_name: &str) -> Result<Glob
     load_in(&mut readers.acquire().await?, subscription_name).await
 }
 
-pub(crate) async fn load_in(
-    connection: &mut Connection,
-    subscription_name: &str,
-) -> Result<GlobalPosition, Error> {
+pub(crate) async fn load_in(connection: &mut Connection, subscription_name: &str) -> Result<GlobalPosition, Error> {
     let position: Option<i64> =
         sql::query_scalar("SELECT global_position FROM checkpoints WHERE subscription_name = $1")
             .bind(subscription_name)

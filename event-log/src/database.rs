@@ -9,6 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use postgres::PostgresServer;
 use sqlite::SqliteFile;
 use tokio::sync::watch;
@@ -155,6 +156,14 @@ impl Database {
         match &*self.backend {
             Backend::Sqlite(_) => Err(Error::BadUrl("a SQLite file has no roles to grant anything to".to_owned())),
             Backend::Postgres(server) => server.grant(grant).await,
+        }
+    }
+
+    /// How far the clock by which several machines agree is ahead of this machine's.
+    pub(crate) fn ahead(&self) -> TimeDelta {
+        match &*self.backend {
+            Backend::Sqlite(_) => TimeDelta::zero(),
+            Backend::Postgres(server) => server.ahead(),
         }
     }
 

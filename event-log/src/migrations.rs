@@ -53,7 +53,11 @@ macro_rules! on_backend {
         /// # Errors
         /// [`Error::NewerDatabase`] when it is ahead of this program, [`Error::Corrupt`] when an applied migration
         /// differs.
-        pub(crate) async fn $run(connection: &mut $connection, database: &str, mut missing: usize) -> Result<(), Error> {
+        pub(crate) async fn $run(
+            connection: &mut $connection,
+            database: &str,
+            mut missing: usize,
+        ) -> Result<(), Error> {
             while let Err(source) = migrator($list).run_direct(None, connection, false).await {
                 let still_missing = $missing(connection, database).await?;
                 if still_missing >= missing {

@@ -22,5 +22,5 @@ pub(crate) use connection::Driver;
 pub use connection::{Connection, Dialect, Pool, Target};
 pub use query::{Query, Scalar, query, query_composed, query_scalar, query_scalar_composed, query_shared, run};
 pub use rows::{rows, rows_text};
-pub(crate) use value::{PgJson, postgres_text, sqlite_time, without_zero};
 pub use value::{Bind, Json, Kind, Value, json, list, uuids};
+pub(crate) use value::{PgJson, postgres_text, sqlite_time, without_zero};

@@ -108,7 +108,7 @@ impl Log {
     /// The current time by the log's clock.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        truncate((self.now)())
+        truncate((self.now)() + self.database.ahead())
     }
 
     /// The last position this process knows of; changes wake whoever watches.
@@ -298,7 +298,8 @@ impl Writer {
             }
             let size = jobs.len();
             let started = Instant::now();
-            let mut group = Group { now: self.now(), last: GlobalPosition(0), waiters: Vec::new(), failure: None, undone: false };
+            let mut group =
+                Group { now: self.now(), last: GlobalPosition(0), waiters: Vec::new(), failure: None, undone: false };
             let committed = self.commit(&mut group, jobs.drain(..)).await;
             metrics::histogram!("log_group_size").record(size as f64);
             metrics::histogram!("log_commit_duration_seconds").record(started.elapsed().as_secs_f64());
@@ -424,7 +425,7 @@ impl Writer {
     }
 
     fn now(&self) -> DateTime<Utc> {
-        truncate((self.now)())
+        truncate((self.now)() + self.database.ahead())
     }
 
     async fn recover(&mut self, error: &Error) {

@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::sync::watch;
@@ -24,6 +26,8 @@ const OLDEST_VERSION: u32 = 140_000;
 const CONNECT: Duration = Duration::from_secs(10);
 /// A connection that was used so recently is not asked whether it is alive.
 const TRUSTED: Duration = Duration::from_millis(500);
+/// Clocks that differ by less are taken for the same.
+const APART: TimeDelta = TimeDelta::milliseconds(500);
 /// Pause before a lost listener tries again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -33,6 +37,8 @@ pub(super) struct PostgresServer {
     pub(super) name: String,
     options: PgConnectOptions,
     pub(super) readers: PgPool,
+    /// How far the server's clock is ahead of ours, in microseconds; see [`PostgresServer::ahead`].
+    ahead: AtomicI64,
 }
 
 /// Whom to give what the program needs at run time.
@@ -83,7 +89,7 @@ impl PostgresServer {
                 })
             })
             .connect_lazy_with(options.clone().options([("default_transaction_read_only", "on")]));
-        Ok(PostgresServer { name, options, readers })
+        Ok(PostgresServer { name, options, readers, ahead: AtomicI64::new(0) })
     }
 
     /// A connection whose transactions the server ends if this process stops in the middle of one: every writer waits
@@ -104,7 +110,31 @@ impl PostgresServer {
         )
         .execute(&mut connection)
         .await?;
+        self.compare_clocks(&mut connection).await?;
         Ok(connection)
+    }
+
+    /// How far the server's clock is ahead of this machine's. Leases of several machines end by one clock, the server's.
+    pub(super) fn ahead(&self) -> TimeDelta {
+        TimeDelta::microseconds(self.ahead.load(Ordering::Relaxed))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the machine's own clock is what is compared")]
+    async fn compare_clocks(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        let before = Utc::now();
+        let theirs: DateTime<Utc> = sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(connection).await?;
+        let after = Utc::now();
+        let ahead = theirs - (before + (after - before) / 2);
+        let is_apart = ahead.abs() > APART.max(after - before);
+        if is_apart {
+            tracing::warn!(
+                ahead_ms = ahead.num_milliseconds(),
+                "the clock of the database differs from this machine's; times in the log are the database's"
+            );
+        }
+        let counted = if is_apart { ahead.num_microseconds().unwrap_or(0) } else { 0 };
+        self.ahead.store(counted, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Raises `head` to what other processes announce, until `stop`. A lost connection is made anew; whoever follows

@@ -16,7 +16,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::sql::{Connection, Driver};
 
-
 /// Written bytes after which the task is woken.
 const MOVE_AFTER_BYTES: usize = 8 * 1024 * 1024;
 /// What a job costs in pages beside its payload: rows, indexes.

@@ -156,8 +156,7 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
     leaf.prop_recursive(3, 24, 4, |inner| {
         prop_oneof![
             vec(inner.clone(), 0..4).prop_map(Into::into),
-            vec((any_text(), inner), 0..4)
-                .prop_map(|pairs| serde_json::Value::Object(pairs.into_iter().collect())),
+            vec((any_text(), inner), 0..4).prop_map(|pairs| serde_json::Value::Object(pairs.into_iter().collect())),
         ]
     })
 }

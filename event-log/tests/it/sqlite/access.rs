@@ -104,7 +104,10 @@ async fn a_missing_folder_is_named_and_not_created() {
     for path in [missing.join("log.db"), file.join("log.db")] {
         let url = format!("sqlite:{}", path.display());
         let refused = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap_err();
-        assert!(matches!(&refused, Error::Open { database, .. } if *database == path.display().to_string()), "{refused}");
+        assert!(
+            matches!(&refused, Error::Open { database, .. } if *database == path.display().to_string()),
+            "{refused}"
+        );
     }
     assert!(!missing.exists());
 }
@@ -121,8 +124,7 @@ async fn a_folder_in_place_of_the_file_is_refused() {
 
 #[tokio::test]
 async fn urls_that_name_no_file_are_refused() {
-    for url in
-        ["", "log.db", "mysql://localhost/x", "sqlite:", "sqlite://", "sqlite::memory:", "sqlite:a.db?mode=rwc"]
+    for url in ["", "log.db", "mysql://localhost/x", "sqlite:", "sqlite://", "sqlite::memory:", "sqlite:a.db?mode=rwc"]
     {
         let refused = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap_err();
         assert!(matches!(refused, Error::BadUrl(_)) && !refused.is_retryable(), "{url:?}: {refused}");

@@ -121,7 +121,10 @@ impl Damaged {
         let before = fs::read(&self.path).unwrap();
         for &access in accesses {
             let refused = Database::open(&Settings::new(self.url(), access)).await.expect_err("damage was not noticed");
-            assert!(matches!(&refused, Error::Corrupt { database, .. } if *database == self.path.display().to_string()), "{access:?}: {refused:?}");
+            assert!(
+                matches!(&refused, Error::Corrupt { database, .. } if *database == self.path.display().to_string()),
+                "{access:?}: {refused:?}"
+            );
             assert!(refused.to_string().contains("restore it from a backup"), "{refused}");
             assert!(!refused.is_retryable());
         }
