@@ -77,7 +77,7 @@ pub async fn run(log: Log, settings: Settings, holder: String, stop: Cancellatio
         }
         match ended {
             Ok(End::Stopped) => break,
-            Ok(End::Deposed) => tracing::info!("the relay's lease is held by another process; waiting for it"),
+            Ok(End::Deposed) => tracing::info!("the relay's lease is lost or could not be prolonged; waiting for it"),
             Ok(End::Repartitioned { partitions }) => {
                 tracing::info!(
                     kafka.topic = relay.settings.topic,

@@ -177,6 +177,8 @@ fn config(settings: &Settings, subscription: &str) -> ClientConfig {
         ("queued.max.messages.kbytes", "16384"),
         ("queued.min.messages", "5000"),
         ("fetch.queue.backoff.ms", "20"),
+        // Some brokers answer only when the wait is over.
+        ("fetch.wait.max.ms", "100"),
     ] {
         if !settings.options.contains_key(name) {
             config.set(name, value);

@@ -319,7 +319,12 @@ impl<H: Handler> Planner<H> {
         self.weight = 0;
         self.since = None;
         if !work.events.is_empty() || !work.poison.is_empty() || !work.handled.is_empty() {
-            let written = self.decider.write(self.durable.clone(), work, &self.stop).await.ok_or(Stopped)?;
+            let Some(written) = self.decider.write(self.durable.clone(), work, &self.stop).await else {
+                // Nothing of it is handled, so no offset may be stored for it.
+                self.offsets.clear();
+                self.planned = self.durable.clone();
+                return Err(Stopped);
+            };
             self.durable.join(&written);
             self.planned.join(&written);
         }

@@ -18,7 +18,7 @@ const ASK_EVERY: Duration = Duration::from_secs(1);
 pub(super) async fn take(relay: &Relay) -> Result<(), Error> {
     let mut is_known = false;
     loop {
-        match hold(relay, Vec::new()).await {
+        match hold(relay, None).await {
             Ok(true) => return Ok(()),
             Ok(false) => is_known = false,
             Err(Error::Log(error)) if !error.is_retryable() => return Err(Error::Log(error)),
@@ -32,8 +32,15 @@ pub(super) async fn take(relay: &Relay) -> Result<(), Error> {
     }
 }
 
-/// Takes or prolongs the lease and saves checkpoints with it; gives whether the lease is held. Without it nothing is saved.
-pub(super) async fn hold(relay: &Relay, rows: Vec<(String, GlobalPosition)>) -> Result<bool, Error> {
+/// What is noted as published: the checkpoint, and rows of partitions.
+pub(super) struct Published {
+    pub(super) up_to: GlobalPosition,
+    pub(super) rows: Vec<(String, GlobalPosition)>,
+}
+
+/// Takes or prolongs the lease, and notes with it what is published; gives whether the lease is held. Without it nothing
+/// is noted, nor what another leader has noted to be further already.
+pub(super) async fn hold(relay: &Relay, published: Option<Published>) -> Result<bool, Error> {
     let holder = relay.holder.clone();
     relay
         .log
@@ -42,8 +49,12 @@ pub(super) async fn hold(relay: &Relay, rows: Vec<(String, GlobalPosition)>) -> 
                 if !take_lease(unit, NAME, &holder, LEASE).await? {
                     return Ok(false);
                 }
-                for (row, position) in rows {
-                    unit.save_checkpoint(&row, position).await?;
+                let Some(Published { up_to, rows }) = published else { return Ok(true) };
+                if unit.checkpoint(NAME).await? < up_to {
+                    unit.save_checkpoint(NAME, up_to).await?;
+                    for (row, position) in rows {
+                        unit.save_checkpoint(&row, position).await?;
+                    }
                 }
                 Ok::<_, event_log::Error>(true)
             })

@@ -27,7 +27,7 @@ pub(super) fn start(rows: &[Checkpoint], topic: &str, partitions: u32) -> Start 
         published(rows, topic).into_iter().filter(|(portion, _)| portion.partitions() == partitions).collect();
     let last = (0..partitions)
         .map(|partition| Portion::new(partitions, partition).and_then(|portion| known.get(&portion)).copied())
-        .map(|row| row.unwrap_or(after))
+        .map(|row| row.unwrap_or(after).min(after))
         .collect();
     Start { after, last }
 }
@@ -84,6 +84,12 @@ mod tests {
         let rows = rows(&[("relay", 9), ("relay/t/3/0", 9), ("relay/t/3/2", 4)]);
         assert_eq!(start(&rows, "t", 3).after, GlobalPosition(9));
         assert_eq!(last(&rows, "t", 3), [9, 9, 4], "nothing was ever published to partition 1");
+    }
+
+    #[test]
+    fn row_past_the_checkpoint_is_not_what_the_next_record_follows() {
+        let rows = rows(&[("relay", 9), ("relay/t/2/0", 9), ("relay/t/2/1", 12)]);
+        assert_eq!(last(&rows, "t", 2), [9, 9], "what follows the checkpoint is published again");
     }
 
     #[test]

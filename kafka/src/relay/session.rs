@@ -10,6 +10,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::in_flight::InFlight;
+use super::lead::Published;
 use super::publisher::{Delivered, Publisher, Sending};
 use super::{Relay, lead, progress, topic};
 use crate::Error;
@@ -17,7 +18,7 @@ use crate::partition::{Portion, StreamHash};
 use crate::record::{Chain, Record};
 
 /// Positions read at a time.
-const WINDOW: u32 = 1_000;
+const WINDOW: u32 = 500;
 /// How often what was acknowledged is noted: as much may be published again after a crash.
 const BEAT: Duration = Duration::from_millis(500);
 /// How often the lease is prolonged at least.
@@ -84,7 +85,7 @@ impl<'r> Session<'r> {
     /// `None` when the lease is another's.
     async fn open(relay: &'r Relay, partitions: u32) -> Result<Option<Self>, Error> {
         let held_since = Instant::now();
-        if !lead::hold(relay, Vec::new()).await? {
+        if !lead::hold(relay, None).await? {
             return Ok(None);
         }
         let rows = checkpoints(relay.log.database().readers()).await?;
@@ -226,19 +227,17 @@ impl<'r> Session<'r> {
     /// Notes what is acknowledged, and prolongs the lease.
     fn save(&mut self) -> Running<(Instant, bool)> {
         let topic = &self.relay.settings.topic;
-        let mut rows: Vec<(String, GlobalPosition)> = std::mem::take(&mut self.unsaved)
+        let rows: Vec<(String, GlobalPosition)> = std::mem::take(&mut self.unsaved)
             .into_iter()
             .map(|(partition, position)| {
                 let portion = Portion::new(self.partitions, partition).expect("it was sent to");
                 (progress::row(topic, portion), position)
             })
             .collect();
-        if !rows.is_empty() {
-            rows.push((lead::NAME.to_owned(), self.settled));
-        }
+        let published = (!rows.is_empty()).then_some(Published { up_to: self.settled, rows });
         let relay = self.relay.clone();
         let asked = Instant::now();
-        Box::pin(async move { Ok((asked, lead::hold(&relay, rows).await?)) })
+        Box::pin(async move { Ok((asked, lead::hold(&relay, published).await?)) })
     }
 
     fn look(&self) -> Running<Option<u32>> {

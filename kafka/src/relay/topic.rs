@@ -11,7 +11,7 @@ use crate::connection::{Asking, Connection};
 use crate::{Error, Settings};
 
 /// How long brokers may take to answer.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long a new topic may take to be known everywhere.
 const APPEAR: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(200);

@@ -42,7 +42,7 @@ async fn members_that_come_and_go_handle_each_event_once() {
     }
     let mut members: Vec<_> = logs.iter().map(|log| stage.consumer(log, &recorder)).collect();
     for round in 0..6 {
-        stage.append(300, 60).await;
+        stage.append(stage.many(300), 60).await;
         let handled = stage.of_type(&HANDLED).await.len();
         until("some are handled", async || stage.of_type(&HANDLED).await.len() > handled).await;
         let member = members.remove(0);
@@ -52,7 +52,7 @@ async fn members_that_come_and_go_handle_each_event_once() {
         }
         members.push(stage.consumer(&logs[round % 3], &recorder));
     }
-    stage.append(300, 60).await;
+    stage.append(stage.many(300), 60).await;
     stage.handled_once().await;
     for member in members {
         member.stop().await;
@@ -65,7 +65,7 @@ async fn members_that_come_and_go_handle_each_event_once() {
 async fn replayed_and_late_records_change_nothing() {
     let stage = Stage::new(4).await;
     let recorder = Arc::new(Recorder::default());
-    stage.append(200, 20).await;
+    stage.append(stage.many(200), 20).await;
     let relay = stage.relay();
     stage.published().await;
     let consumer = stage.consumer(&stage.log, &recorder);
@@ -89,7 +89,7 @@ async fn replayed_and_late_records_change_nothing() {
 async fn group_that_starts_over_handles_nothing_again() {
     let mut stage = Stage::new(4).await;
     let recorder = Arc::new(Recorder::default());
-    stage.append(200, 20).await;
+    stage.append(stage.many(200), 20).await;
     let relay = stage.relay();
     let consumer = stage.consumer(&stage.log, &recorder);
     stage.handled_once().await;
@@ -108,7 +108,7 @@ async fn group_that_starts_over_handles_nothing_again() {
 async fn records_that_are_gone_are_read_from_the_log() {
     let mut stage = Stage::new(4).await;
     let recorder = Arc::new(Recorder::default());
-    stage.append(300, 20).await;
+    stage.append(stage.many(300), 20).await;
     let relay = stage.relay();
     stage.published().await;
     relay.stop().await;
@@ -129,7 +129,7 @@ async fn records_that_are_gone_are_read_from_the_log() {
 async fn lost_records_are_read_from_the_log_even_if_nothing_follows_them() {
     let mut stage = Stage::new(4).await;
     let recorder = Arc::new(Recorder::default());
-    stage.append(100, 20).await;
+    stage.append(stage.many(100), 20).await;
     let relay = stage.relay();
     stage.published().await;
     relay.stop().await;
@@ -196,7 +196,7 @@ async fn event_that_cannot_be_decided_is_put_aside_and_others_go_on() {
 async fn lag_and_reachability_can_be_looked_at() {
     let stage = Stage::new(4).await;
     let recorder = Arc::new(Recorder::default());
-    stage.append(100, 20).await;
+    stage.append(stage.many(100), 20).await;
     let (relay, consumer) = (stage.relay(), stage.consumer(&stage.log, &recorder));
     stage.handled_once().await;
     stage.published().await;

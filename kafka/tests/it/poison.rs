@@ -13,11 +13,11 @@ async fn poison_is_put_aside_and_its_partition_goes_on() {
     stage.append(20, 10).await;
     let relay = stage.relay();
     stage.published().await;
+    let records = topic::records(&stage.settings);
+    let last = records[&0].last().unwrap();
     let writer = Writer::new(&stage.settings);
     writer.garbage(0, "hello");
     writer.garbage(1, "{}");
-    let records = topic::records(&stage.settings);
-    let last = records[&0].last().unwrap();
     // A position that the log does not have, and a record of another log.
     writer.copy_with(last, &[("ce_position", "1000000")]);
     writer.copy_with(last, &[("ce_log", "6a1c2d7e-5b0f-4c83-9d14-7e2fa3b8c541")]);

@@ -25,10 +25,10 @@ async fn assert_published_in_order(stage: &Stage) {
 #[tokio::test]
 async fn every_event_is_published_once_and_names_the_one_before_it() {
     let stage = Stage::new(12).await;
-    stage.append(600, 40).await;
+    stage.append(stage.many(600), 40).await;
     let relay = stage.relay();
     stage.published().await;
-    stage.append(100, 40).await;
+    stage.append(stage.many(100), 40).await;
     stage.published().await;
     relay.stop().await;
     assert_published_in_order(&stage).await;
@@ -65,7 +65,7 @@ async fn killed_relay_is_replaced_and_only_repeats() {
     let stage = Stage::new(4).await;
     let clock = Clock::default();
     let log = stage.log_at(&clock).await;
-    stage.append(2_000, 30).await;
+    stage.append(stage.many(2_000), 30).await;
     for round in 0..3 {
         let relay = stage.relay_on(log.clone(), &format!("relay-{round}"));
         until("it publishes", async || topic::positions(&stage.settings).values().map(Vec::len).sum::<usize>() > 0)
@@ -108,7 +108,7 @@ async fn two_relays_that_steal_the_lease_from_each_other_keep_the_order() {
     ];
     for round in 0..8 {
         clocks[round % 2].advance(Duration::from_secs(40));
-        stage.append(300, 30).await;
+        stage.append(stage.many(300), 30).await;
         tokio::time::sleep(Duration::from_millis(700)).await;
     }
     stage.published().await;

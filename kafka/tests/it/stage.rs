@@ -57,7 +57,7 @@ impl Stage {
             topic: format!("gateledger.test.{name}"),
             group_prefix: format!("test-{name}"),
             partitions,
-            options: BTreeMap::from([("topic.metadata.refresh.interval.ms".to_owned(), "1000".to_owned())]),
+            options: options(),
             ..Settings::new(brokers)
         };
         if let Some(mock) = &mock {
@@ -67,6 +67,11 @@ impl Stage {
         let url = format!("sqlite:{}", folder.path().join("log.db").display());
         let log = open(&url, Arc::new(Utc::now)).await;
         Stage { settings, log, mock, url, _folder: folder }
+    }
+
+    /// So many events on the mock cluster, fewer on a broker that may be slow.
+    pub(crate) fn many(&self, count: usize) -> usize {
+        if self.mock.is_some() { count } else { count / 5 }
     }
 
     /// The log as another process has it.
@@ -179,6 +184,12 @@ impl Stage {
             .collect();
         assert!(wrong.is_empty(), "not handled once: {wrong:?}");
     }
+}
+
+/// Quick to notice what a test does to the brokers.
+fn options() -> BTreeMap<String, String> {
+    let options = [("topic.metadata.refresh.interval.ms", "1000"), ("fetch.wait.max.ms", "10")];
+    options.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
 }
 
 async fn open(url: &str, now: Now) -> Log {

@@ -17,12 +17,12 @@ async fn following_directly_and_over_kafka_can_take_turns() {
     let recorder = Arc::new(Recorder::default());
     let relay = stage.relay();
     for round in 0..4 {
-        stage.append(400, 50).await;
+        stage.append(stage.many(400), 50).await;
         let consumer = match round % 2 {
             0 => stage.direct_consumer(&stage.log, &recorder),
             _ => stage.consumer(&stage.log, &recorder),
         };
-        some_more(&stage, 50).await;
+        some_more(&stage, 20).await;
         consumer.kill().await;
     }
     let consumer = stage.direct_consumer(&stage.log, &recorder);
@@ -36,13 +36,14 @@ async fn both_at_once_still_handle_each_event_once() {
     let stage = Stage::new(12).await;
     let recorder = Arc::new(Recorder::default());
     let (relay, logs) = (stage.relay(), [stage.other_log().await, stage.other_log().await]);
-    let running = [
-        stage.direct_consumer(&logs[0], &recorder),
-        stage.consumer(&logs[1], &recorder),
-        stage.direct_consumer(&stage.log, &recorder),
-    ];
+    let over_kafka = stage.consumer(&logs[1], &recorder);
+    stage.append(stage.many(100), 50).await;
+    // It is a member by now, and stays one.
+    stage.handled_once().await;
+    let running =
+        [over_kafka, stage.direct_consumer(&logs[0], &recorder), stage.direct_consumer(&stage.log, &recorder)];
     for _ in 0..5 {
-        stage.append(200, 50).await;
+        stage.append(stage.many(200), 50).await;
         some_more(&stage, 1).await;
     }
     stage.handled_once().await;
@@ -61,6 +62,7 @@ async fn another_number_of_partitions_loses_and_repeats_nothing() {
     let mut left_behind = Vec::new();
     for (round, partitions) in [4, 12, 6, 12].into_iter().enumerate() {
         stage.settings.topic = format!("{}.{round}", stage.settings.topic);
+        stage.settings.group_prefix = format!("{}.{round}", stage.settings.group_prefix);
         stage.settings.partitions = partitions;
         if let Some(mock) = &stage.mock {
             mock.create_topic(&stage.settings.topic, partitions.try_into().unwrap(), 1).unwrap();
@@ -68,7 +70,7 @@ async fn another_number_of_partitions_loses_and_repeats_nothing() {
         let relay = stage.relay();
         let log = stage.other_log().await;
         left_behind.push(stage.consumer(&log, &recorder));
-        stage.append(300, 50).await;
+        stage.append(stage.many(300), 50).await;
         stage.published().await;
         some_more(&stage, 1).await;
         relay.stop().await;
