@@ -103,6 +103,44 @@ fn taken_port_and_second_process_are_told_apart() {
 }
 
 #[test]
+fn server_that_cannot_be_used_is_named_without_its_password() {
+    let mut site = Site::on(Store::Postgres, &small(0, 0));
+    let url = site.database().url().unwrap().to_owned();
+    let nobody = tests::site::free_address();
+    for (address, word) in [
+        (format!("postgres://user:hidden-word@{nobody}/somewhere"), nobody.to_string()),
+        (format!("{url}_that_is_not_there"), "does not exist".to_owned()),
+        (format!("{url}?sslmode=verify-full"), "TLS".to_owned()),
+    ] {
+        site.set_variable("GATELEDGER__STORE__URL", &address);
+        for arguments in [&["serve"][..], &["transfer"], &["events", "list"], &["migrate"]] {
+            let ran = site.run(arguments);
+            refused(&ran, &["store.url", &word]);
+            assert!(!ran.stderr.contains("hidden-word"), "{}", ran.stderr);
+        }
+    }
+    site.set_variable("GATELEDGER__STORE__URL", &url);
+    site.set_variable("GATELEDGER_KEY", "");
+    refused(&site.run(&["serve"]), &["GATELEDGER_KEY"]);
+}
+
+#[test]
+fn wrong_kafka_settings_are_said_at_the_start() {
+    let site = Site::on(Store::Postgres, &small(0, 0));
+    refused(&site.run(&["serve", "--role", "relay"]), &["kafka.brokers"]);
+    for (settings, words) in [
+        ("[kafka]\ntopic = \"x\"", ["kafka.brokers", ""]),
+        ("[kafka]\nbrokers = \"localhost:1\"\npartitions = 0", ["kafka.partitions", ""]),
+        ("[kafka]\nbrokers = \"localhost:1\"\nbroker = \"x\"", ["kafka.broker", "brokers"]),
+        ("[kafka]\nbrokers = \"localhost:1\"\n[kafka.options]\n\"sasl.passwort\" = \"x\"", ["sasl.passwort", ""]),
+        ("[kafka]\nbrokers = \"localhost:1\"\n[kafka.options]\nacks = \"1\"", ["kafka.options.acks", "remove"]),
+    ] {
+        site.configure(&site.settings().with(settings));
+        refused(&site.run(&["serve"]), &words);
+    }
+}
+
+#[test]
 fn unknown_names_are_answered_with_the_known_ones() {
     let site = Site::new(&small(0, 0));
     refused(&site.run(&["transfer", "--transfer", "contract"]), &["contract", "contacts"]);

@@ -27,7 +27,7 @@ fn serve_killed_at_any_moment_moves_every_file_once() {
     for _ in 0..kills {
         run.keep_busy();
         let process = run.site.start(&["serve"]);
-        let life = Duration::from_millis(run.random.random_range(200..1_600));
+        let life = Duration::from_millis(run.random.random_range(200..1_000));
         std::thread::sleep(life);
         let id = process.id();
         process.kill();

@@ -9,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use testkit::postgres::Cluster;
+use tests::database::block_on;
 use tests::http::post;
 use tests::wait::{until, until_true};
-use tests::{Site, Store};
+use tests::{Database, Site, Store};
 
-use crate::partner::{self, deliver, mac};
+use crate::partner::{self, Load, assert_kept, deliver, mac};
 use crate::trees::small;
 
 on_both! {
@@ -175,6 +177,31 @@ fn slow_clients_are_shown_the_door_and_hold_up_nobody(store: Store) {
     let mut answer = Vec::new();
     assert!(stream.read_to_end(&mut answer).is_ok(), "half a body is waited for longer than 20 s");
     assert_eq!(site.log().events_of("delivery.received"), 1);
+}
+
+#[test]
+fn database_that_is_away_is_503_and_costs_nothing_acknowledged() {
+    let cluster = block_on(Cluster::start());
+    let site = receiving(Site::with_database(&small(0, 0), |_| Database::on_server(cluster.url())));
+    let mut process = site.serve();
+    let load = Load::start(&[site.listen()], 8, Duration::from_millis(2));
+    until_true("there is load", 30, || load.acknowledged() > 200);
+    block_on(cluster.stop_immediate());
+    let refused = until("deliveries are refused", 30, || {
+        deliver(site.listen(), "away", b"{}").ok().filter(|answer| answer.status != 202)
+    });
+    assert_eq!(refused.status, 503, "{}", refused.body);
+    assert!(refused.header("retry-after").is_some(), "{:?}", refused.headers);
+    assert_eq!(site.get("/health").map(|answer| answer.status), Some(200));
+    until_true("it says that it is not ready", 30, || site.get("/ready").is_some_and(|answer| answer.status == 503));
+    block_on(cluster.start_again());
+    let so_far = load.acknowledged();
+    until_true("deliveries are taken again", 30, || load.acknowledged() > so_far + 200);
+    until_true("it is ready again", 30, || site.get("/ready").is_some_and(|answer| answer.status == 200));
+    let acknowledged = load.stop();
+    process.terminate();
+    assert!(process.wait(10).success(), "{}", process.stderr());
+    assert_kept(&site.log(), &acknowledged);
 }
 
 /// A disk that can be filled: of its own where namespaces are allowed, a limit of the process elsewhere.

@@ -1,5 +1,6 @@
 //! A partner who signs deliveries with HMAC and sends as many as it is told to.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tests::http::{Answer, post};
+use tests::log::Log;
 
 /// The account of the partner.
 pub const SETTINGS: &str = "[accounts.partner]\nprovider = \"generic\"\n\
@@ -73,4 +75,15 @@ impl Load {
         }
         std::mem::take(&mut self.acknowledged.lock().unwrap())
     }
+}
+
+/// Every delivery that was acknowledged is in the log, once.
+pub fn assert_kept(log: &Log, acknowledged: &[String]) {
+    let kept = log.texts(
+        "SELECT data ->> 'delivery_id' FROM events WHERE event_type = 'delivery.received' AND account = 'partner'",
+    );
+    let once: HashSet<&String> = kept.iter().collect();
+    assert_eq!(once.len(), kept.len(), "deliveries are kept more than once");
+    let lost: Vec<_> = acknowledged.iter().filter(|id| !once.contains(id)).collect();
+    assert!(lost.is_empty(), "{} acknowledged deliveries are lost, such as {:?}", lost.len(), lost.first());
 }

@@ -108,6 +108,30 @@ fn planted_secrets_are_found_nowhere_after_a_busy_run_with_errors(store: Store) 
     assert!(looked_at >= expected, "outputs, log, on SQLite database and key: only {looked_at} files");
 }
 
+#[test]
+fn password_for_the_broker_is_said_nowhere() {
+    let planted = PLANTED[4];
+    let mut site = Site::on(Store::Postgres, &small(0, 0));
+    site.set_variable("PLANTED_PASSWORD", planted);
+    let nobody = tests::site::free_address();
+    site.configure(&site.settings().with(&format!(
+        "[log]\nlevel = \"trace\"\n[kafka]\nbrokers = \"{nobody}\"\n[kafka.options]\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\
+         \"sasl.mechanisms\" = \"PLAIN\"\n\"sasl.username\" = \"gateledger\"\n\"sasl.password\" = \"env:PLANTED_PASSWORD\"\n"
+    )));
+    let mut process = site.serve();
+    until_true("the broker is missed", 30, || process.stderr().contains("kafka cannot be reached"));
+    for path in ["/status", "/metrics"] {
+        clean(path, site.get(path).unwrap().body.as_bytes());
+    }
+    process.terminate();
+    assert!(process.wait(10).success());
+    clean("the log", process.stderr().as_bytes());
+    let log = site.log();
+    for table in log.tables() {
+        clean(&table, log.rows(&table).join("\n").as_bytes());
+    }
+}
+
 /// Nothing planted is in there, and nothing that looks like an access token.
 fn clean(what: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

@@ -1,6 +1,6 @@
 //! Readers while several processes write: nothing smaller ever appears behind what was read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tests::log::Log;
 use tests::wait::until_true;
 use tests::{Fleet, Site, Store};
 
-use crate::partner::{self, Load};
+use crate::partner::{self, Load, assert_kept};
 use crate::trees::small;
 
 /// Deliveries that the writers must have taken before it ends.
@@ -53,13 +53,7 @@ fn reader_of_a_log_with_four_writers_finds_everything_in_order_at_once() {
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["global_position"].as_u64().unwrap())
         .collect();
     assert_eq!(told, reader.seen, "`events tail` told something else, or in another order");
-    let kept: HashSet<String> = log
-        .texts(
-            "SELECT data ->> 'delivery_id' FROM events WHERE event_type = 'delivery.received' AND account = 'partner'",
-        )
-        .into_iter()
-        .collect();
-    assert!(acknowledged.iter().all(|id| kept.contains(id)), "acknowledged deliveries are lost");
+    assert_kept(&log, &acknowledged);
     eprintln!("{events} events of four writers in {} reads", reader.reads);
 }
 

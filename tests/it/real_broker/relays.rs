@@ -15,22 +15,20 @@ fn leader_that_wakes_up_after_its_lease_was_taken_over_breaks_no_order() {
     let mut stage = Stage::new(&small(0, 0), &broker, &[("gateway", 1), ("relay", 2)], "");
     stage.fleet.start_all();
     let log = stage.log();
-    let load = Load::start(&stage.fleet.gateways(), 4, Duration::from_millis(30));
+    let load = Load::start(&stage.fleet.gateways(), 4, Duration::from_millis(40));
     until_true("the relay is at work", 30, || published(&log) > 100);
-    for _ in 0..2 {
-        let first = leader(&log).unwrap();
-        let frozen = stage.fleet.holder(&first);
-        stage.fleet.freeze(&frozen);
-        let second = until("the other relay takes over", 40, || leader(&log).filter(|now| *now != first));
-        assert_ne!(stage.fleet.holder(&second), frozen);
-        let so_far = published(&log);
-        until_true("the other relay publishes", 30, || published(&log) > so_far + 100);
-        // What it had in hand when it fell asleep goes out now, in the middle of the other's records.
-        stage.fleet.thaw(&frozen);
-        let so_far = published(&log);
-        until_true("there is one leader again", 30, || published(&log) > so_far + 300);
-        stage.fleet.assert_alive();
-    }
+    let first = leader(&log).unwrap();
+    let frozen = stage.fleet.holder(&first);
+    stage.fleet.freeze(&frozen);
+    let second = until("the other relay takes over", 40, || leader(&log).filter(|now| *now != first));
+    assert_ne!(stage.fleet.holder(&second), frozen);
+    let so_far = published(&log);
+    until_true("the other relay publishes", 30, || published(&log) > so_far + 100);
+    // What it had in hand when it fell asleep goes out now, in the middle of the other's records.
+    stage.fleet.thaw(&frozen);
+    let so_far = published(&log);
+    until_true("there is one leader again", 30, || published(&log) > so_far + 200);
+    stage.fleet.assert_alive();
     let acknowledged = load.stop().len() as u64;
     assert!(log.events_of("delivery.received") >= acknowledged);
     stage.land();

@@ -1,9 +1,11 @@
 //! The whole topic once more: by offsets set back, by old records sent again, to a group that is new. Nothing changes.
 
-use tests::verify;
+use tests::log::Log;
+use tests::topic::Published;
 use tests::wait::until_true;
+use tests::{publication, verify};
 
-use super::stage::Stage;
+use super::stage::{PARTITIONS, Stage};
 use crate::trees::small;
 
 const CONSUMERS: [&str; 2] = ["transfer", "crm-update"];
@@ -35,11 +37,12 @@ fn topic_that_is_read_again_changes_nothing() {
         (tables, verify::files_at_destination(&site.state()), verify::writes(&site.control().journal(0)).len())
     };
     let before = state();
-    for again in ["offsets set back", "old records in reverse", "another group"] {
-        match again {
-            "offsets set back" => CONSUMERS.iter().for_each(|consumer| stage.topic.rewind(&stage.group(consumer))),
-            "old records in reverse" => stage.topic.publish(stage.topic.records().iter().rev()),
-            _ => stage.rename_groups(),
+    for again in ["offsets set back, and old records in reverse behind them", "another group"] {
+        if again == "another group" {
+            stage.rename_groups();
+        } else {
+            CONSUMERS.iter().for_each(|consumer| stage.topic.rewind(&stage.group(consumer)));
+            stage.topic.publish(stage.topic.records().iter().rev());
         }
         for consumer in CONSUMERS {
             assert!(stage.topic.lag(&stage.group(consumer)) > 0, "{again}: nothing is left to read");
@@ -53,4 +56,35 @@ fn topic_that_is_read_again_changes_nothing() {
         assert!(state() == before, "{again} changed something");
     }
     stage.assert_transferred_once();
+    comparison_finds_every_kind_of_damage(&log, &stage.topic.records());
+}
+
+type Damage<'d> = &'d dyn Fn(&mut Vec<Published>);
+
+/// The comparison of topic and log itself: whoever trusts it has seen it find what is wrong.
+fn comparison_finds_every_kind_of_damage(log: &Log, records: &[Published]) {
+    let problems = |records: &[Published]| publication::compare(log, records, PARTITIONS).problems;
+    assert!(problems(records).is_empty());
+    let of_partition: Vec<usize> =
+        (0..records.len()).filter(|at| records[*at].partition == records[0].partition).collect();
+    let (first, second) = (of_partition[0], of_partition[1]);
+    let event = records[first].position();
+    let damages: [(&str, Damage<'_>); 6] = [
+        ("an event is missing", &|records| records.retain(|record| record.position() != event)),
+        ("two are in the wrong order", &|records| records.swap(first, second)),
+        ("one is in another partition", &|records| records[first].partition ^= 1),
+        ("other data", &|records| records[first].value = "{}".to_owned()),
+        ("a header is missing", &|records| {
+            records[first].headers.remove("ce_correlationid");
+        }),
+        ("the chain is wrong", &|records| {
+            let position = records[second].position();
+            records[second].headers.insert("ce_previous".to_owned(), position.to_string());
+        }),
+    ];
+    for (what, damage) in damages {
+        let mut damaged = records.to_vec();
+        damage(&mut damaged);
+        assert!(!problems(&damaged).is_empty(), "not noticed: {what}");
+    }
 }

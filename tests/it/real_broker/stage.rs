@@ -14,7 +14,8 @@ use tests::{Fleet, Settings, Site, Store, publication, story};
 use crate::crash::fleet::UNPUBLISHED;
 use crate::partner;
 
-const PARTITIONS: u32 = 4;
+/// Partitions of the topic. The broker of these tests takes long to find records in a partition that holds many.
+pub const PARTITIONS: u32 = 12;
 
 pub struct Stage {
     pub site: Arc<Site>,
