@@ -164,6 +164,8 @@ impl Settings {
         config.set("client.id", "gateledger");
         config.set("socket.nagle.disable", "true");
         config.set("topic.metadata.refresh.interval.ms", "10000");
+        // How late a broker that is back is noticed.
+        config.set("reconnect.backoff.max.ms", "2000");
         for (name, value) in &self.options {
             config.set(name, value);
         }

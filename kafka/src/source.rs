@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use event_log::EventType;
@@ -11,12 +10,12 @@ use rdkafka::consumer::{Consumer, StreamConsumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::connection::Connection;
 use crate::handler::Poison;
 use crate::record::{Arrived, Raw};
-use crate::{Error, Settings};
+use crate::{Error, Settings, beside};
 
 mod watching;
 
@@ -136,13 +135,8 @@ impl Source {
 
     /// Leaves the group after committing what is stored.
     pub(crate) async fn close(mut self) {
-        let (sender, left) = oneshot::channel();
         if let Some(consumer) = self.consumer.take() {
-            thread::spawn(move || {
-                drop(consumer);
-                let _ = sender.send(());
-            });
-            let _ = tokio::time::timeout(LEAVE, left).await;
+            let _ = tokio::time::timeout(LEAVE, beside::run(move || drop(consumer))).await;
         }
     }
 
@@ -162,7 +156,7 @@ impl Drop for Source {
     /// Leaving a group waits for the brokers, so it is done beside the run time.
     fn drop(&mut self) {
         if let Some(consumer) = self.consumer.take() {
-            thread::spawn(move || drop(consumer));
+            beside::end(consumer);
         }
     }
 }

@@ -8,9 +8,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Serialize;
 
-use crate::Settings;
 use crate::connection::{Asking, Connection};
 use crate::source::our_number;
+use crate::{Settings, beside};
 
 /// How long a look may take: somebody waits for it.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -62,11 +62,10 @@ pub struct PartitionLag {
 /// Safe; the question is finished beside.
 pub async fn look(settings: &Settings, subscriptions: &[String]) -> Status {
     let (asked, names) = (settings.clone(), subscriptions.to_vec());
-    let answer = tokio::task::spawn_blocking(move || ask(&asked, &names)).await;
-    let error = match answer {
-        Ok(Ok(status)) => return status,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the question was given up".to_owned(),
+    let error = match beside::run(move || ask(&asked, &names)).await {
+        Some(Ok(status)) => return status,
+        Some(Err(error)) => error.to_string(),
+        None => "the question was given up".to_owned(),
     };
     let topic = settings.topic.clone();
     Status { topic, is_reachable: false, error: Some(error), partitions: 0, consumers: Vec::new() }

@@ -1,7 +1,6 @@
 //! The idempotent producer of one session.
 
 use std::sync::Arc;
-use std::thread;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::connection::{Connection, log};
 use crate::partition::Portion;
 use crate::record::Record;
-use crate::{Error, Settings};
+use crate::{Error, Settings, beside};
 
 /// Librdkafka's own default, and a little less than what brokers take by default.
 const LARGEST_MESSAGE_BYTES: usize = 1_000_000;
@@ -105,7 +104,7 @@ impl Drop for Publisher {
     fn drop(&mut self) {
         if let Some(producer) = self.producer.take() {
             producer.purge(PurgeConfig::default().queue().inflight());
-            thread::spawn(move || drop(producer));
+            beside::end(producer);
         }
     }
 }

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::connection::{Asking, Connection};
-use crate::{Error, Settings};
+use crate::{Error, Settings, beside};
 
 /// How long brokers may take to answer.
 const ANSWER: Duration = Duration::from_secs(10);
@@ -37,8 +37,8 @@ pub(super) async fn ensure(settings: &Settings, connection: &Arc<Connection>) ->
 /// The partitions of the topic, if there is one. Asking does not create it.
 pub(super) async fn partitions(settings: &Settings, connection: &Arc<Connection>) -> Result<Option<u32>, Error> {
     let (settings, connection) = (settings.clone(), connection.clone());
-    let asked = tokio::task::spawn_blocking(move || ask(&settings, connection)).await;
-    asked.unwrap_or_else(|_| Err(Error::Kafka(KafkaError::Canceled)))
+    let asked = beside::run(move || ask(&settings, connection)).await;
+    asked.unwrap_or(Err(Error::Kafka(KafkaError::Canceled)))
 }
 
 fn ask(settings: &Settings, connection: Arc<Connection>) -> Result<Option<u32>, Error> {
@@ -64,7 +64,7 @@ async fn create(settings: &Settings, connection: &Arc<Connection>) -> Result<(),
     let topic = NewTopic::new(&settings.topic, partitions, TopicReplication::Fixed(replication));
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(APPEAR));
     let created = admin.create_topics([&topic], &options).await;
-    std::thread::spawn(move || drop(admin));
+    beside::end(admin);
     for result in created? {
         match result {
             Ok(_) => tracing::info!(
