@@ -27,6 +27,13 @@ pub struct Timing {
     pub lease: Duration,
 }
 
+impl Timing {
+    /// How long after its lease was last prolonged an effect is worked on: less than the lease, so that two processes never do.
+    pub(crate) fn trust(&self) -> Duration {
+        self.lease * 3 / 4
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Timing { settle_after: Duration::from_secs(1), lease: Duration::from_secs(60) }

@@ -14,7 +14,7 @@ use crate::{Error, ledger};
 /// process may begin to settle it; an effect that another process has taken over is let go of at once.
 pub(crate) async fn beat(context: Arc<Context>, stop: CancellationToken) {
     let lease = context.timing.lease;
-    let trust = lease * 3 / 4;
+    let trust = context.timing.trust();
     let mut held_at = Instant::now();
     while stop.run_until_cancelled(tokio::time::sleep(lease / 6)).await.is_some() {
         let running = context.running.all();
@@ -22,6 +22,10 @@ pub(crate) async fn beat(context: Arc<Context>, stop: CancellationToken) {
         match tokio::time::timeout(trust.saturating_sub(held_at.elapsed()), prolong(&context, &running)).await {
             Ok(Ok(beat)) => {
                 held_at = asked_at;
+                running
+                    .iter()
+                    .filter(|one| beat.kept.contains(&one.effect_key))
+                    .for_each(|one| one.hold.prolong(asked_at + trust));
                 let_go(running.iter().filter(|one| !beat.kept.contains(&one.effect_key)));
                 if beat.found > 0 {
                     tracing::warn!(

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::context::Context;
 use crate::ledger::{self, Claim, Effect, Finished, Kind, Lane, Queue, Verdict};
 use crate::pause::{Paused, Product};
+use crate::running::Hold;
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
 use crate::{Error, crm_update, story};
@@ -66,6 +68,16 @@ pub(crate) async fn dispatch(
     }
     while workers.join_next().await.is_some() {}
     Ok(())
+}
+
+/// Goes on only as long as the effect is ours; `None` when it no longer is.
+async fn while_held<T>(hold: &Hold, attempt: impl Future<Output = T>) -> Option<T> {
+    let mut attempt = std::pin::pin!(attempt);
+    std::future::poll_fn(|task| match hold.is_over() {
+        true => Poll::Ready(None),
+        false => attempt.as_mut().poll(task).map(Some),
+    })
+    .await
 }
 
 /// What one dispatcher does.
@@ -122,6 +134,7 @@ impl Dispatcher {
         if due > self.context.now() {
             return Ok(self.until(due));
         }
+        let asked_at = Instant::now();
         let claimed = match self.claim(claim, free).await {
             Ok(claimed) => claimed,
             Err(error) if error.is_retryable() => return Ok(WRITE_AGAIN),
@@ -132,7 +145,7 @@ impl Dispatcher {
         }
         for effect in claimed {
             let dispatcher = self.clone();
-            workers.spawn(async move { dispatcher.work(effect).await });
+            workers.spawn(async move { dispatcher.work(effect, asked_at).await });
         }
         Ok(Duration::ZERO)
     }
@@ -171,14 +184,14 @@ impl Dispatcher {
     }
 
     /// Does an effect, and whatever comes next in the same slot.
-    async fn work(self: Arc<Self>, effect: Effect) {
+    async fn work(self: Arc<Self>, effect: Effect, mut claimed_at: Instant) {
         let mut next = Some(effect);
         while let Some(effect) = next {
-            let running = self.context.running.enter(&effect.key);
+            let running = self.context.running.enter(&effect.key, claimed_at + self.context.timing.trust());
             let kind = effect.kind.as_str();
-            let started = std::time::Instant::now();
+            let started = Instant::now();
             let attempt = tokio::select! {
-                verdict = self.attempt(&effect) => Some(verdict),
+                verdict = while_held(&running.hold, self.attempt(&effect)) => verdict,
                 () = self.abort.cancelled() => None,
                 () = running.let_go.cancelled() => None,
             };
@@ -186,6 +199,7 @@ impl Dispatcher {
             let Some(verdict) = attempt else { return };
             metrics::counter!("effects_total", "kind" => kind, "outcome" => verdict.as_str()).increment(1);
             metrics::histogram!("effect_duration_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());
+            claimed_at = Instant::now();
             next = self.record(effect, verdict).await;
         }
     }

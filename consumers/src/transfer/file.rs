@@ -18,6 +18,7 @@ use super::request::{CopiedFile, CopyFile};
 use super::settle;
 use crate::context::Context;
 use crate::ledger::{Effect, Twins, Verdict, tell, twins};
+use crate::running::Hold;
 use crate::spool::Spool;
 use crate::trouble::Trouble;
 
@@ -44,10 +45,10 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
         false => request.name.clone(),
         true => still_free_name(context, &settings.destination, destination, &request).await?,
     };
-    let copied = match copy(source, destination, &request, &name, context).await {
+    let copied = match copy(source, destination, effect, &request, &name, context).await {
         Err(Trouble::Provider(Refusal::NameTaken { .. })) => {
             let name = stamped(&request.source_name, context.now());
-            copy(source, destination, &request, &name, context).await?
+            copy(source, destination, effect, &request, &name, context).await?
         }
         copied => copied?,
     };
@@ -132,10 +133,12 @@ async fn still_free_name(
 async fn copy(
     source: &Client,
     destination: &Client,
+    effect: &Effect,
     request: &CopyFile,
     name: &str,
     context: &Context,
 ) -> Result<CopiedFile, Trouble> {
+    let hold = context.running.hold(&effect.key);
     let download = source.workdrive().download(&request.source_file_id, None).await.map_err(Trouble::Source)?;
     if let Some(length) = download.length {
         check_length(source, request, length).await?;
@@ -143,7 +146,7 @@ async fn copy(
     let sum = Arc::new(Mutex::new(Sum::default()));
     let uploaded = match download.length {
         Some(length) => {
-            let body = summed(download, sum.clone());
+            let body = while_held(hold, summed(download, sum.clone()));
             upload(destination, request, name, length, body).await?
         }
         // A converted document has no length beforehand, and the upload needs one: through a file, never through memory.
@@ -151,7 +154,7 @@ async fn copy(
             let spool = Spool::fill(summed(download, sum.clone())).await?;
             let length = spool.length;
             check_length(source, request, length).await?;
-            upload(destination, request, name, length, spool.read()).await?
+            upload(destination, request, name, length, while_held(hold, spool.read())).await?
         }
     };
     let sum = sum.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -215,6 +218,18 @@ fn summed(
         let mut sum = sum.lock().unwrap_or_else(PoisonError::into_inner);
         sum.bytes += chunk.len() as u64;
         sum.md5.update(chunk);
+    })
+}
+
+/// The body breaks off once the effect may be another process's: what is left must not complete an upload that was settled as not
+/// done.
+fn while_held(
+    hold: Hold,
+    body: impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + 'static {
+    body.map(move |chunk| match hold.is_over() {
+        true => Err(std::io::Error::other("the lease ran out in the middle")),
+        false => chunk,
     })
 }
 

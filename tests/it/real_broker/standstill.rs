@@ -14,11 +14,11 @@ const MIB: u64 = 1024 * 1024;
 #[test]
 fn consumer_that_wakes_up_after_its_lease_was_taken_over_doubles_nothing() {
     let broker = testkit::kafka::broker();
-    // Files that trickle, so that all are in the middle.
+    // Files that trickle: what is left of them waits in buffers, and would be sent in a moment after waking up.
     let mut seed = small(1, 0);
     for number in 1..=8 {
         let mut file = at_source(&format!("Customer 0001/file {number}.bin"));
-        file.size_bytes = Some(100_000 + number * 1_000);
+        file.size_bytes = Some(25_000 + number * 1_000);
         seed.organizations[1].workdrive.entries.push(file);
     }
     let drip = Fault::SlowDrip { bytes_per_second: 10_000 };
