@@ -172,7 +172,7 @@ fn config(settings: &Settings, subscription: &str) -> ClientConfig {
         ("queued.min.messages", "5000"),
         ("fetch.queue.backoff.ms", "20"),
         // Some brokers answer only when the wait is over.
-        ("fetch.wait.max.ms", "100"),
+        ("fetch.wait.max.ms", "20"),
     ] {
         if !settings.options.contains_key(name) {
             config.set(name, value);

@@ -28,7 +28,7 @@ pub(super) async fn insert(
     let query = sqlx::query(statement)
         .bind(column(placed, |one| one.position))
         .bind(column(placed, |one| one.event.id.0))
-        .bind(column(placed, |one| one.stream.as_str()))
+        .bind(column(placed, |one| postgres_text(one.stream.as_str())))
         .bind(column(placed, |one| one.version))
         .bind(column(placed, |one| one.event.event_type.as_str()))
         .bind(column(placed, |one| i64::from(one.event.schema_version)))

@@ -97,6 +97,9 @@ impl PostgresServer {
     pub(super) async fn connect_writer(&self) -> Result<PgConnection, Error> {
         let options = self.options.clone().options([
             ("idle_in_transaction_session_timeout", "15000"),
+            // As below: what is looked up here, in however many rows, is looked up by key.
+            ("enable_hashjoin", "off"),
+            ("enable_mergejoin", "off"),
             ("tcp_keepalives_idle", "5"),
             ("tcp_keepalives_interval", "2"),
             ("tcp_keepalives_count", "3"),
@@ -235,11 +238,14 @@ fn options(url: &str) -> Result<PgConnectOptions, Error> {
     if parsed.get_database().is_none_or(str::is_empty) {
         return Err(Error::BadUrl("it names no database; use postgres://user:password@host:5432/database".to_owned()));
     }
-    Ok(parsed
-        .application_name("gateledger")
-        .statement_cache_capacity(256)
-        .disable_statement_logging()
-        .options([("TimeZone", "UTC"), ("client_min_messages", "warning")]))
+    Ok(parsed.application_name("gateledger").statement_cache_capacity(256).disable_statement_logging().options([
+        ("TimeZone", "UTC"),
+        ("client_min_messages", "warning"),
+        // Every statement has its index. A plan that was made while a table was empty would read all of it instead, and
+        // is kept for as long as nobody analyses the table: a log grows by gigabytes meanwhile.
+        ("enable_seqscan", "off"),
+        ("jit", "off"),
+    ]))
 }
 
 fn name_of(options: &PgConnectOptions) -> String {
