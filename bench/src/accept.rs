@@ -34,11 +34,11 @@ pub(crate) fn measure(binary: &Path, rounds: usize, stores: &mut Stores, report:
         let goal = |goal| gateway_only.then_some(goal);
         let ratios: Vec<f64> =
             runs.iter().zip(&yardstick).map(|(run, only)| run.per_second / only.per_second).collect();
-        report.add(&format!("accept: durable, {kind}, {roles}"), &rates(runs), "/s", None);
-        report.add(&format!("accept: durable / verification only, {kind}, {roles}"), &ratios, "", goal("≥ 0.5"));
-        report.add(&format!("accept: durable p50, {kind}, {roles}"), &milliseconds(runs, |run| run.p50), "ms", None);
+        report.add(format!("accept: durable, {kind}, {roles}"), &rates(runs), "/s", None);
+        report.add(format!("accept: durable / verification only, {kind}, {roles}"), &ratios, "", goal("≥ 0.5"));
+        report.add(format!("accept: durable p50, {kind}, {roles}"), &milliseconds(runs, |run| run.p50), "ms", None);
         report.add(
-            &format!("accept: durable p99, {kind}, {roles}"),
+            format!("accept: durable p99, {kind}, {roles}"),
             &milliseconds(runs, |run| run.p99),
             "ms",
             goal("≤ 15"),
@@ -71,8 +71,8 @@ pub(crate) fn measure_grown(
                 rate.push(grown.per_second);
             }
             let (kind, millions) = (kind.name(), *events as f64 / 1e6);
-            report.add(&format!("accept: {kind}, {millions} million events there"), &rate, "/s", None);
-            report.add(&format!("accept: {kind}, {millions} million events there / empty"), &ratios, "", Some("≥ 0.9"));
+            report.add(format!("accept: {kind}, {millions} million events there"), &rate, "/s", None);
+            report.add(format!("accept: {kind}, {millions} million events there / empty"), &ratios, "", Some("≥ 0.9"));
         }
     }
     Ok(())

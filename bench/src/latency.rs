@@ -35,8 +35,8 @@ pub(crate) fn measure(binary: &Path, stores: &mut Stores, report: &mut Report) -
 fn add(report: &mut Report, how: &str, mut delays: Vec<f64>, goals: [Option<&'static str>; 2]) {
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
-    report.add(&format!("latency: webhook accepted to effect started, {how}, p50"), &[at(0.5)], "ms", goals[0]);
-    report.add(&format!("latency: webhook accepted to effect started, {how}, p99"), &[at(0.99)], "ms", goals[1]);
+    report.add(format!("latency: webhook accepted to effect started, {how}, p50"), &[at(0.5)], "ms", goals[0]);
+    report.add(format!("latency: webhook accepted to effect started, {how}, p99"), &[at(0.99)], "ms", goals[1]);
 }
 
 fn delays(

@@ -71,9 +71,9 @@ pub(crate) fn measure_consumers(binary: &Path, stores: &mut Stores, report: &mut
         let rate = with_processes(binary, stores, &broker, processes)?;
         let alone = *alone.get_or_insert(rate);
         let linear = rate / (alone * processes as f64);
-        report.add(&format!("scaling: {processes} consumer(s), files copied"), &[rate], "/s", None);
+        report.add(format!("scaling: {processes} consumer(s), files copied"), &[rate], "/s", None);
         let goal = (processes > 1).then_some("≥ 0.9");
-        report.add(&format!("scaling: {processes} consumer(s) / linear"), &[linear], "", goal);
+        report.add(format!("scaling: {processes} consumer(s) / linear"), &[linear], "", goal);
     }
     Ok(())
 }
