@@ -39,7 +39,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// With a topic of so many partitions.
     pub(crate) async fn new(partitions: u32) -> Self {
-        let given = std::env::var("GATELEDGER_TEST_KAFKA").ok();
+        let given = std::env::var("GATELEDGER_TEST_KAFKA_EVERYWHERE").ok();
         let mock = given.is_none().then(|| Mock::new(1).unwrap());
         let brokers = given.unwrap_or_else(|| mock.as_ref().unwrap().bootstrap_servers());
         Stage::on(brokers, mock, partitions).await
