@@ -13,5 +13,7 @@
 
 pub mod kafka;
 pub mod postgres;
+pub mod store;
+pub mod wait;
 
 mod services;
