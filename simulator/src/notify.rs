@@ -17,8 +17,13 @@ pub(crate) const QUEUE: usize = 10_000;
 #[derive(Debug, Clone)]
 pub(crate) struct Notification {
     pub(crate) url: String,
+    /// Content type, signature and whatever else the sender puts into its header.
+    pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: String,
 }
+
+/// As one public client saw it (zoho.md section 2.7, unsure).
+const USER_AGENT: &str = "Zoho CRM Notification/v8";
 
 /// The three things that happen to records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +96,8 @@ fn notification(crm: &Crm, channel: &Channel, change: &Change<'_>, base: &str, n
                 records.iter().map(|(id, fields)| affected_values(crm, change.module, *id, fields)).collect();
         }
     }
-    Some(Notification { url: channel.notify_url.clone(), body: body.to_string() })
+    let headers = vec![("content-type", "application/json".to_owned()), ("user-agent", USER_AGENT.to_owned())];
+    Some(Notification { url: channel.notify_url.clone(), headers, body: body.to_string() })
 }
 
 fn affected_values(crm: &Crm, module: &str, id: u64, fields: &[String]) -> Value {

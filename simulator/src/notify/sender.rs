@@ -14,8 +14,6 @@ use crate::shared::Shared;
 const RETRY_UNITS: [u32; 5] = [1, 5, 30, 120, 600];
 /// Requests in flight; enough to keep a receiver busy, few enough not to exhaust sockets.
 const CONCURRENCY: usize = 64;
-/// As one public client saw it (zoho.md section 2.7, unsure).
-const USER_AGENT: &str = "Zoho CRM Notification/v8";
 
 struct Sender {
     shared: Arc<Shared>,
@@ -131,12 +129,8 @@ async fn attempt(shared: &Shared, client: &reqwest::Client, permits: &Semaphore,
         world.journal.webhooks.attempts += 1;
         Duration::from_millis(world.knobs.webhooks.timeout_ms)
     };
-    let request = client
-        .post(&notification.url)
-        .header("content-type", "application/json")
-        .header("user-agent", USER_AGENT)
-        .timeout(timeout)
-        .body(notification.body.clone());
+    let plain = client.post(&notification.url).timeout(timeout).body(notification.body.clone());
+    let request = notification.headers.iter().fold(plain, |request, (name, value)| request.header(*name, value));
     let accepted = request.send().await.is_ok_and(|response| response.status().is_success());
     if accepted {
         shared.world().journal.webhooks.delivered += 1;
