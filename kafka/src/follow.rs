@@ -17,6 +17,7 @@ use crate::source::{Arrival, Source};
 use crate::{Error, Settings};
 
 mod direct;
+mod neglect;
 mod plan;
 mod queues;
 
@@ -27,7 +28,7 @@ use queues::Queues;
 
 /// How often is looked for what nobody sends: marks to save, records that were lost.
 const TICK: Duration = Duration::from_secs(1);
-/// After so many ticks without a record, a partition whose records should have come is read from the log.
+/// Every so many ticks a partition whose records should have come and did not is read from the log.
 const QUIET_TICKS: u32 = 10;
 /// Pause before a consumer that failed for good is replaced.
 const REPLACE: Duration = Duration::from_secs(2);

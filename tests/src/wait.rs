@@ -27,3 +27,15 @@ pub fn until<T>(what: &str, seconds: u64, mut condition: impl FnMut() -> Option<
 pub fn until_true(what: &str, seconds: u64, mut condition: impl FnMut() -> bool) {
     until(what, seconds, || condition().then_some(()));
 }
+
+/// Whether `condition` holds within `seconds`.
+pub fn becomes_true(seconds: u64, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !condition() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    true
+}

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use event_log::{Batch, EventId, EventType, GlobalPosition, RecordedEvent, Subscription, checkpoints};
 use tokio_util::sync::CancellationToken;
 
+use super::neglect::Neglect;
 use crate::decide::{Decider, Work};
 use crate::handler::{Handler, Poison};
 use crate::identity;
@@ -30,8 +31,9 @@ const WIDE_GAP: i64 = 10_000;
 pub(super) enum Task {
     /// These records, those of a partition in their order. `owned` are all partitions of this process.
     Records { records: Vec<Item>, owned: Vec<u32> },
-    /// Partitions from which nothing comes: whether the relay published more than arrived.
-    Quiet(Vec<u32>),
+    /// Whether the relay published more than is handled, to the partitions of this process from which nothing comes, and to
+    /// those that nobody cares for.
+    Look { quiet: Vec<u32> },
     /// Only what is left to save.
     Save,
 }
@@ -64,6 +66,7 @@ pub(super) struct Planner<H> {
     /// The log has at least so many positions.
     head: GlobalPosition,
     identity: Option<EventId>,
+    neglect: Neglect,
 }
 
 /// It was stopped.
@@ -91,6 +94,7 @@ impl<H: Handler> Planner<H> {
             finished: BTreeMap::new(),
             head: GlobalPosition(0),
             identity: None,
+            neglect: Neglect::default(),
         }
     }
 
@@ -112,7 +116,7 @@ impl<H: Handler> Planner<H> {
     pub(super) async fn run(mut self, task: Task) -> Done<H> {
         let _ = match task {
             Task::Records { records, owned } => self.records(records, &owned).await,
-            Task::Quiet(partitions) => self.quiet(&partitions).await,
+            Task::Look { quiet } => self.look(&quiet).await,
             Task::Save => self.flush().await,
         };
         let finished = std::mem::take(&mut self.finished);
@@ -264,28 +268,38 @@ impl<H: Handler> Planner<H> {
         Ok(())
     }
 
-    /// Reads what the relay published and nobody brought: the brokers may have lost it.
-    async fn quiet(&mut self, partitions: &[u32]) -> Result<(), Stopped> {
+    /// Reads what the relay published and nobody brought: the brokers may have lost it, or given its partition to nobody.
+    async fn look(&mut self, quiet: &[u32]) -> Result<(), Stopped> {
         let rows = self.read(|| checkpoints(self.decider.log.database().readers())).await?;
         let marks = Marks::of(self.subscription(), &rows);
         self.durable.join(&marks);
         self.planned.join(&marks);
-        let lost: Vec<(Portion, GlobalPosition)> = published(&rows, &self.topic)
-            .into_iter()
-            .filter(|(portion, position)| {
-                partitions.contains(&portion.partition()) && self.planned.floor(*portion) < *position
-            })
-            .collect();
+        let now = Instant::now();
+        let mut lost = Vec::new();
+        for (portion, published) in published(&rows, &self.topic) {
+            let floor = self.planned.floor(portion);
+            let is_neglected = self.neglect.is_neglected(portion, floor, published, now);
+            if floor < published && (is_neglected || quiet.contains(&portion.partition())) {
+                lost.push((portion, published));
+            }
+        }
         let Some(up_to) = lost.iter().map(|(_, position)| *position).max() else { return Ok(()) };
         tracing::info!(
             subscription.name = self.subscription(),
             kafka.topic = self.topic,
-            partitions = lost.len(),
+            partitions = ?lost.iter().map(|(portion, _)| portion.partition()).collect::<Vec<_>>(),
             up_to = up_to.0,
             "published records do not arrive; the log is read instead"
         );
-        self.fill(lost.into_iter().map(|(portion, _)| portion).collect(), up_to).await?;
-        self.flush().await
+        metrics::counter!("kafka_lost_total", "subscription" => self.subscription().to_owned())
+            .increment(lost.len() as u64);
+        let portions: Vec<Portion> = lost.into_iter().map(|(portion, _)| portion).collect();
+        self.fill(portions.clone(), up_to).await?;
+        self.flush().await?;
+        for portion in portions.into_iter().filter(|portion| !quiet.contains(&portion.partition())) {
+            self.neglect.handled_here(portion, self.planned.floor(portion));
+        }
+        Ok(())
     }
 
     /// A record that can be read, but must not be believed.

@@ -24,6 +24,9 @@ pub(super) struct Queues {
     /// The partition whose turn comes first.
     next: u32,
     quiet: Vec<u32>,
+    /// Since the last look at what is published.
+    ticks: u32,
+    is_look_due: bool,
 }
 
 #[derive(Default)]
@@ -65,17 +68,23 @@ impl Queues {
 
     /// What to do now, if anything.
     pub(super) fn next_task(&mut self, is_saving_due: bool) -> Option<Task> {
+        if std::mem::take(&mut self.is_look_due) {
+            return Some(Task::Look { quiet: std::mem::take(&mut self.quiet) });
+        }
         if self.records > 0 {
             return Some(Task::Records { records: self.take(), owned: self.queues.keys().copied().collect() });
-        }
-        if !self.quiet.is_empty() {
-            return Some(Task::Quiet(std::mem::take(&mut self.quiet)));
         }
         is_saving_due.then_some(Task::Save)
     }
 
-    /// Counts how long nothing came from partitions; after `limit` times they are looked after.
+    /// Counts how long nothing came from partitions; every `limit` times those from which nothing came are looked after,
+    /// and those of others.
     pub(super) fn tick(&mut self, limit: u32) {
+        self.ticks += 1;
+        if self.ticks >= limit {
+            self.ticks = 0;
+            self.is_look_due = true;
+        }
         for (partition, queue) in &mut self.queues {
             queue.quiet_ticks += 1;
             if queue.quiet_ticks >= limit {
@@ -83,6 +92,7 @@ impl Queues {
                 self.quiet.push(*partition);
             }
         }
+        self.quiet.sort_unstable();
         self.quiet.dedup();
     }
 
@@ -177,9 +187,18 @@ mod tests {
         queues.tick(2);
         queues.push(vec![item(4, 1)]);
         queues.tick(2);
+        assert!(matches!(queues.next_task(false), Some(Task::Look { quiet }) if quiet == [3]));
         assert_eq!(taken(&mut queues), [(4, 1)]);
-        assert!(matches!(queues.next_task(false), Some(Task::Quiet(partitions)) if partitions == [3]));
         assert!(queues.next_task(false).is_none());
         assert!(matches!(queues.next_task(true), Some(Task::Save)));
+    }
+
+    #[test]
+    fn member_without_partitions_looks_after_those_of_others() {
+        let mut queues = Queues::default();
+        queues.tick(2);
+        assert!(queues.next_task(false).is_none());
+        queues.tick(2);
+        assert!(matches!(queues.next_task(false), Some(Task::Look { quiet }) if quiet.is_empty()));
     }
 }

@@ -218,3 +218,21 @@ async fn lag_and_reachability_can_be_looked_at() {
     assert!(!status.is_reachable && status.error.is_some(), "{status:?}");
     assert!(started.elapsed() < Duration::from_secs(6));
 }
+
+/// A member that takes partitions and handles nothing, as a group does that was never completed after an outage.
+#[tokio::test]
+async fn partition_that_nobody_cares_for_is_read_from_the_log() {
+    let stage = Stage::mock(4).await;
+    let recorder = Arc::new(Recorder::default());
+    let idler = topic::idle_member(&stage.settings, SUBSCRIPTION);
+    let relay = stage.relay();
+    until("the idler has every partition", async || idler.partitions() == 4).await;
+    let consumer = stage.consumer(&stage.log, &recorder);
+    until("the consumer has its share", async || idler.partitions() < 4).await;
+    stage.append(stage.many(100), 20).await;
+    stage.handled_once().await;
+    assert!(idler.partitions() > 0, "somebody else still holds partitions");
+    consumer.stop().await;
+    relay.stop().await;
+    stage.assert_handled_once().await;
+}

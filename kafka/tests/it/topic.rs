@@ -1,6 +1,8 @@
 //! Looking into and tampering with the topic itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kafka::Settings;
@@ -106,5 +108,49 @@ impl Writer {
 
     pub(crate) fn flush(&self) {
         self.producer.flush(Duration::from_secs(30)).unwrap();
+    }
+}
+
+/// A member of a group that takes partitions, reads their records and does nothing with them.
+pub(crate) struct IdleMember {
+    partitions: Arc<AtomicUsize>,
+    end: Arc<AtomicBool>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Joins the group of a subscription.
+pub(crate) fn idle_member(settings: &Settings, subscription: &str) -> IdleMember {
+    let consumer: BaseConsumer = client(settings)
+        .set("group.id", settings.group_id(subscription))
+        .set("partition.assignment.strategy", "cooperative-sticky")
+        .set("session.timeout.ms", "10000")
+        .set("heartbeat.interval.ms", "1000")
+        .create()
+        .unwrap();
+    consumer.subscribe(&[&settings.topic]).unwrap();
+    let (partitions, end) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, ended) = (partitions.clone(), end.clone());
+    let thread = std::thread::spawn(move || {
+        while !ended.load(Ordering::Relaxed) {
+            let _ = consumer.poll(Duration::from_millis(50));
+            count.store(consumer.assignment().unwrap().count(), Ordering::Relaxed);
+        }
+    });
+    IdleMember { partitions, end, thread: Some(thread) }
+}
+
+impl IdleMember {
+    /// How many it has at the moment.
+    pub(crate) fn partitions(&self) -> usize {
+        self.partitions.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for IdleMember {
+    fn drop(&mut self) {
+        self.end.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }

@@ -10,9 +10,10 @@ use simulator::control::{State, StateQuery, TreeChange};
 use simulator::seed::constants::{DESTINATION_FOLDER_ID, MODULE, ORG_A, ORG_B, SOURCE_TEAM_FOLDER_ID};
 use simulator::seed::{EntrySeed, GeneratedSeed};
 use simulator::{Fault, FaultRule, MigrationOptions, Seed};
+use tests::log::Log;
 use tests::story::{self, Told};
 use tests::verify::{self, Findings, is_checked, records};
-use tests::wait::until_true;
+use tests::wait::becomes_true;
 use tests::{Database, Settings, Site, Store};
 
 use crate::trees::pending;
@@ -104,9 +105,41 @@ impl Run {
     }
 
     /// Waits for the end of everything.
+    ///
+    /// # Panics
+    /// When it does not come within three minutes; shows what the log says of what is unfinished.
     pub fn until_all_is_done(&self) {
         let log = self.site.log();
-        until_true("everything is transferred", 180, || self.pending() == 0 && log.open_effects() == 0);
+        let is_done = becomes_true(180, || self.pending() == 0 && log.open_effects() == 0);
+        assert!(is_done, "not within 180 s: everything is transferred\n{}", self.unfinished(&log));
+    }
+
+    /// Events and effects of records without their checkbox, open effects, and how far every subscription is.
+    fn unfinished(&self, log: &Log) -> String {
+        let query = StateQuery { organization: Some(ORG_A.to_owned()), md5: false };
+        let state = self.site.control().state(&query);
+        let ids: Vec<String> =
+            records(&state).iter().filter(|record| !is_checked(record)).map(|record| record.id.clone()).collect();
+        let mut shown = vec![format!("without a checkbox: {ids:?}"), "open effects:".to_owned()];
+        let effect = "effect_key || ' ' || status || ' attempt ' || attempt";
+        shown.extend(log.texts(&format!(
+            "SELECT {effect} FROM effects WHERE status NOT IN ('succeeded', 'failed') ORDER BY effect_key"
+        )));
+        for id in ids {
+            shown.push(format!("events and effects of {id}:"));
+            shown.extend(log.texts(&format!(
+                "SELECT global_position || ' ' || stream_name || ' ' || event_type FROM events \
+                 WHERE stream_name LIKE '%{id}%' ORDER BY global_position"
+            )));
+            shown.extend(
+                log.texts(&format!("SELECT {effect} FROM effects WHERE effect_key LIKE '%{id}%' ORDER BY effect_key")),
+            );
+        }
+        shown.push("checkpoints:".to_owned());
+        shown.extend(
+            log.texts("SELECT subscription_name || ' ' || global_position FROM checkpoints ORDER BY subscription_name"),
+        );
+        shown.join("\n")
     }
 
     /// Demands the one right final state.
