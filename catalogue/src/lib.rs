@@ -4,11 +4,15 @@
 //! `correlation_id` per story. Wire names and fields are permanent: a change of shape is a new `schema_version`.
 
 pub mod account;
+pub mod batch;
+pub mod channel;
 pub mod crm;
 pub mod delivery;
 pub mod effect;
+pub mod message;
 pub mod poll;
 pub mod registration;
+pub mod sync;
 pub mod transfer;
 
 use event_log::EventType;
@@ -18,6 +22,10 @@ pub const ALL: &[&EventType] = &[
     &delivery::RECEIVED,
     &poll::COMPLETED,
     &poll::FAILED,
+    &sync::REQUESTED,
+    &sync::READ,
+    &sync::COMPLETED,
+    &sync::FAILED,
     &crm::CHANGED,
     &crm::DELETED,
     &crm::UPDATED,
@@ -30,6 +38,19 @@ pub const ALL: &[&EventType] = &[
     &transfer::FILE_FAILED,
     &transfer::COMPLETED,
     &transfer::FAILED,
+    &channel::MAPPED,
+    &channel::UNMAPPED,
+    &channel::PAUSED,
+    &channel::RESUMED,
+    &channel::CONFIGURED,
+    &channel::RENAMED,
+    &message::POSTED,
+    &message::EDITED,
+    &message::DELETED,
+    &batch::COMPOSED,
+    &batch::DELIVERED,
+    &batch::SPLIT,
+    &batch::REFUSED,
     &effect::RETRIED,
     &effect::SETTLED,
     &effect::REDRIVEN,
