@@ -2,6 +2,7 @@
 //!
 //! [`Control`] is the in-process form; `/control` over HTTP is the same methods as JSON.
 
+mod books;
 mod grants;
 pub(crate) mod http;
 mod records;
@@ -20,9 +21,13 @@ use crate::route::ROUTES;
 use crate::shared::Shared;
 use crate::world::{Organization, World};
 
+pub use books::{BooksContactChange, BooksUserChange};
 pub use grants::{GrantChange, GrantRenewal};
 pub use records::RecordChange;
-pub use state::{ChannelState, GrantState, ItemState, OrganizationState, RecordState, State, StateQuery};
+pub use state::{
+    BooksContactState, BooksState, BooksUserState, ChannelState, GrantState, ItemState, OrganizationState, RecordState,
+    State, StateQuery,
+};
 pub use tree::{ItemChange, TreeChange, TreeChanged};
 
 /// Why a control call was refused. Nothing was changed.

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::books::{self, dialect as books_dialect};
 use crate::call::{Call, Query};
 use crate::clock::Millis;
 use crate::context::Context;
@@ -41,6 +42,10 @@ pub(crate) fn signed(shared: &Shared, call: &Call, token: &str) -> Answer {
 pub(crate) fn dispatch(context: &mut Context<'_>, route: &Route) -> Answer {
     match route.product() {
         Product::Crm => crm::limits::charged(context, route, |context| crm(context, route)),
+        Product::Books => match route {
+            Route::Books(route) => books::answer(context, route),
+            _ => unknown(Product::Books, 404),
+        },
         _ => match workdrive::limits::check(context, route) {
             Ok(()) => workdrive(context, route),
             Err(answer) => answer,
@@ -97,6 +102,7 @@ pub(crate) fn in_dialect(world: &World, route: &Route, call: &Call, answer: Answ
         Product::WorkDrive if world.knobs.workdrive.single_error_object => {
             answer.reshaped(|errors| json!({"error": errors["errors"][0]}))
         }
+        Product::Books if world.knobs.books.errors_under_200 => books_dialect::under_200(answer),
         _ => answer,
     }
 }
@@ -112,6 +118,7 @@ pub(crate) fn unknown(product: Product, status: u16) -> Answer {
             "Please check if the URL trying to access is a correct one",
         ),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "URL_RULE_NOT_CONFIGURED"),
+        Product::Books => books_dialect::unknown(status),
     }
 }
 
@@ -119,6 +126,7 @@ pub(crate) fn unknown(product: Product, status: u16) -> Answer {
 pub(crate) fn bad_token(product: Product, bad: BadToken) -> Answer {
     match product {
         Product::WorkDrive => workdrive_dialect::bad_token(bad),
+        Product::Books => books_dialect::bad_token(),
         _ => crm_dialect::bad_token(bad),
     }
 }
@@ -129,6 +137,10 @@ pub(crate) fn throttled(world: &World, route: &Route, retry_after_seconds: Optio
         Product::Oauth => oauth::throttled(world.knobs.oauth.throttle_status),
         Product::Crm => crm_dialect::too_many_requests(route),
         Product::WorkDrive => workdrive_dialect::too_many_requests(),
+        Product::Books => match retry_after_seconds {
+            Some(seconds) => return books_dialect::blocked(u64::from(seconds)),
+            None => books_dialect::minute_limit(),
+        },
     };
     match retry_after_seconds {
         Some(seconds) => answer.header("retry-after", seconds.to_string()),
@@ -145,5 +157,6 @@ pub(crate) fn failed(product: Product, status: u16, html: bool) -> Answer {
         Product::Oauth => Answer::json(status, &json!({"error": "general_error"})),
         Product::Crm => crm_dialect::error(status, "INTERNAL_ERROR", json!({}), "Internal Server Error"),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "INTERNAL_SERVER_ERROR"),
+        Product::Books => books_dialect::failed(status),
     }
 }

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 
 use crate::answer::Answer;
+use crate::books;
 use crate::call::{Call, Query};
 use crate::clock::Millis;
 use crate::context::Context;
@@ -28,6 +29,14 @@ const BODY_BYTES: usize = 16 * 1024 * 1024;
 enum Ending {
     Answer(Answer),
     Cut,
+}
+
+/// A place among the calls in flight, given back when dropped.
+#[expect(dead_code, reason = "held for what dropping it does")]
+enum Place<'a> {
+    Crm(Admission<'a>),
+    Books(books::limits::Admission<'a>),
+    Unlimited,
 }
 
 /// The one handler of the server.
@@ -174,17 +183,26 @@ impl Exchange<'_> {
             }
             Fault::Throttle { retry_after_seconds } => {
                 let answer = dispatch::throttled(&self.shared.world(), self.route, *retry_after_seconds);
-                if let (Product::WorkDrive, Some(seconds), Some(organization)) =
-                    (product, *retry_after_seconds, self.organization)
-                {
-                    let now = self.shared.clock.now_ms();
-                    let limits = &mut self.shared.world().organizations[organization].limits;
-                    limits.refuse(self.route.name(), self.route.subject(), seconds, now);
+                if let (Some(seconds), Some(organization)) = (*retry_after_seconds, self.organization) {
+                    self.enforce(seconds, organization);
                 }
                 Some(Ending::Answer(answer))
             }
             Fault::Status { code, html_body } => Some(Ending::Answer(dispatch::failed(product, *code, *html_body))),
             _ => None,
+        }
+    }
+
+    /// A throttle with a time is kept up by WorkDrive for the resource and by Books for the organisation.
+    fn enforce(&self, seconds: u32, organization: usize) {
+        let now = self.shared.clock.now_ms();
+        let organization = &mut self.shared.world().organizations[organization];
+        match self.route.product() {
+            Product::WorkDrive => {
+                organization.limits.refuse(self.route.name(), self.route.subject(), seconds, now);
+            }
+            Product::Books => organization.books.usage.block(seconds, now),
+            _ => {}
         }
     }
 
@@ -233,13 +251,16 @@ impl Exchange<'_> {
         answer
     }
 
-    /// Takes a place among the calls in flight, where CRM limits them.
-    fn admit(&self, body: &[u8]) -> Result<Option<Admission<'_>>, Answer> {
+    /// Takes a place among the calls in flight, where the product limits them.
+    fn admit(&self, body: &[u8]) -> Result<Place<'_>, Answer> {
         match (self.route.product(), self.organization) {
             (Product::Crm, Some(organization)) => {
-                Admission::take(self.shared, organization, self.route, body).map(Some)
+                Admission::take(self.shared, organization, self.route, body).map(Place::Crm)
             }
-            _ => Ok(None),
+            (Product::Books, Some(organization)) => {
+                books::limits::Admission::take(self.shared, organization).map(Place::Books)
+            }
+            _ => Ok(Place::Unlimited),
         }
     }
 
@@ -248,6 +269,7 @@ impl Exchange<'_> {
             let world = self.shared.world();
             match self.route.product() {
                 Product::Crm => world.knobs.crm.latency_ms,
+                Product::Books => world.knobs.books.latency_ms,
                 _ => world.knobs.workdrive.latency_ms,
             }
         };

@@ -3,6 +3,7 @@
 //! Every knob has the documented (or measured) value as its default; the source is a section of the provider's
 //! fact sheet. Changes arrive as a partial document that is merged over the present values.
 
+mod books;
 mod crm;
 mod webhooks;
 mod workdrive;
@@ -10,6 +11,7 @@ mod workdrive;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use books::{BooksKnobs, MinuteOverflow, ModifiedFilter, SignatureEncoding};
 pub use crm::CrmKnobs;
 pub use webhooks::Webhooks;
 pub use workdrive::{NameCollision, RedirectDownloads, UploadRefusal, WorkDriveKnobs};
@@ -24,7 +26,9 @@ pub struct Knobs {
     pub crm: CrmKnobs,
     /// WorkDrive.
     pub workdrive: WorkDriveKnobs,
-    /// Notifications that CRM sends.
+    /// Books.
+    pub books: BooksKnobs,
+    /// Notifications that CRM and Books send.
     pub webhooks: Webhooks,
     /// What is remembered about requests.
     pub journal: JournalKnobs,

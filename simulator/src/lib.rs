@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod books;
 mod call;
 mod clock;
 mod connection;
@@ -27,5 +28,5 @@ mod world;
 pub use control::Control;
 pub use fault::{Fault, FaultRule};
 pub use route::ROUTES;
-pub use seed::{DemoOptions, MigrationOptions, Seed};
+pub use seed::{BooksOptions, DemoOptions, MigrationOptions, Seed};
 pub use server::{Error, Options, Simulator, start};

@@ -2,6 +2,7 @@
 
 use actix_web::http::Method;
 
+use crate::books;
 use crate::call::Call;
 
 /// Whose error dialect an answer speaks.
@@ -10,6 +11,7 @@ pub(crate) enum Product {
     Oauth,
     Crm,
     WorkDrive,
+    Books,
 }
 
 /// An endpoint with the names in its path.
@@ -47,6 +49,7 @@ pub(crate) enum Route {
     SignedDownload { token: String },
     Upload,
     UploadStream,
+    Books(books::Route),
     Unknown { product: Product, status: u16 },
 }
 
@@ -84,6 +87,13 @@ pub const ROUTES: &[&str] = &[
     "workdrive.signed_download",
     "workdrive.upload",
     "workdrive.upload_stream",
+    "books.organizations",
+    "books.users",
+    "books.current_user",
+    "books.user",
+    "books.contacts",
+    "books.contact",
+    "books.update_contact",
     "unknown",
 ];
 
@@ -93,6 +103,10 @@ impl Route {
         match segments.as_slice() {
             ["accounts", rest @ ..] => oauth(&call.method, rest),
             ["api", "crm", version, rest @ ..] if is_crm_version(version) => crm(&call.method, rest),
+            ["api", "books", "v3", rest @ ..] => match books::Route::resolve(&call.method, rest) {
+                Ok(route) => Self::Books(route),
+                Err(status) => Self::Unknown { product: Product::Books, status },
+            },
             ["workdrive", "api", "v1", rest @ ..] | ["api", "workdrive", "api", "v1", rest @ ..] => {
                 workdrive(&call.method, rest)
             }
@@ -114,6 +128,7 @@ impl Route {
     pub(crate) fn product(&self) -> Product {
         match self {
             Self::Unknown { product, .. } => *product,
+            Self::Books(_) => Product::Books,
             _ if self.name().starts_with("oauth.") => Product::Oauth,
             _ if self.name().starts_with("crm.") => Product::Crm,
             _ => Product::WorkDrive,
@@ -168,6 +183,7 @@ impl Route {
             Self::SignedDownload { .. } => "workdrive.signed_download",
             Self::Upload => "workdrive.upload",
             Self::UploadStream => "workdrive.upload_stream",
+            Self::Books(route) => route.name(),
             Self::Unknown { .. } => "unknown",
         }
     }

@@ -1,5 +1,6 @@
 //! What a simulator starts with: organisations, grants, records, files, knobs and faults, written in TOML.
 
+mod books;
 mod demo;
 mod migration;
 
@@ -11,6 +12,10 @@ use serde_json::{Map, Value};
 use crate::fault::FaultRule;
 use crate::knobs::Knobs;
 
+pub use books::{
+    BooksContactSeed, BooksContactType, BooksGeneratedSeed, BooksOptions, BooksSeed, BooksUserSeed, BooksUserStatus,
+    BooksWebhookFormat, BooksWebhookSeed,
+};
 pub use demo::{DemoOptions, constants};
 pub use migration::MigrationOptions;
 
@@ -69,6 +74,9 @@ pub struct OrganizationSeed {
     /// WorkDrive.
     #[serde(default)]
     pub workdrive: WorkDriveSeed,
+    /// Books.
+    #[serde(default)]
+    pub books: BooksSeed,
 }
 
 fn default_region() -> String {
@@ -86,7 +94,7 @@ pub struct ClientSeed {
     /// A refresh token granted already; absent when somebody has to consent first.
     #[serde(default)]
     pub refresh_token: Option<String>,
-    /// Scopes of that grant; everything a transfer needs by default.
+    /// Scopes of that grant; all that the gateway needs by default.
     #[serde(default = "all_scopes")]
     pub scopes: Vec<String>,
     /// Registered redirect addresses; empty accepts any.
@@ -94,7 +102,7 @@ pub struct ClientSeed {
     pub redirect_uris: Vec<String>,
 }
 
-/// The scopes of zoho.md section 1.12 for CRM and WorkDrive.
+/// The scopes of zoho.md section 1.12.
 #[must_use]
 pub fn all_scopes() -> Vec<String> {
     [
@@ -108,6 +116,8 @@ pub fn all_scopes() -> Vec<String> {
         "WorkDrive.teamfolders.READ",
         "WorkDrive.workspace.READ",
         "ZohoFiles.files.ALL",
+        "ZohoBooks.contacts.ALL",
+        "ZohoBooks.settings.READ",
     ]
     .map(str::to_owned)
     .to_vec()
@@ -287,6 +297,12 @@ impl Seed {
     #[must_use]
     pub fn demo_with(options: &DemoOptions) -> Self {
         demo::seed(options)
+    }
+
+    /// The demonstration's organisations with users and contacts of Books in numbers.
+    #[must_use]
+    pub fn books(options: &BooksOptions) -> Self {
+        books::seed(options)
     }
 
     /// Records with one tree each, for load and crash tests; the same names as the demonstration.

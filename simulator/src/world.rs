@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use crate::books::Books;
 use crate::clock::Millis;
 use crate::crm::Crm;
 use crate::drive::Drive;
@@ -39,6 +40,7 @@ pub(crate) struct Organization {
     pub(crate) clients: Vec<Client>,
     pub(crate) crm: Crm,
     pub(crate) drive: Drive,
+    pub(crate) books: Books,
     pub(crate) limits: Limits,
 }
 
@@ -89,6 +91,7 @@ impl World {
 fn organization(seed: &OrganizationSeed, root: u64, now: Millis, problems: &mut Vec<String>) -> Organization {
     let own_seed = root ^ hash_text(&seed.name);
     let crm = Crm::build(seed, own_seed, now, problems);
+    let books = Books::build(seed, own_seed, now, problems);
     let workdrive = &seed.workdrive;
     let mut drive = Drive::new(workdrive.team_id.clone(), workdrive.team_name.clone(), own_seed);
     for folder in &workdrive.team_folders {
@@ -110,6 +113,7 @@ fn organization(seed: &OrganizationSeed, root: u64, now: Millis, problems: &mut 
         clients: seed.clients.iter().map(Client::build).collect(),
         crm,
         drive,
+        books,
         limits: Limits::default(),
     }
 }

@@ -1,5 +1,7 @@
 //! `/control` over HTTP: JSON in, JSON out, unknown fields refused by name.
 
+mod books;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,6 +123,7 @@ fn within(control: &Control, method: &str, organization: &str, rest: &[&str], bo
             control.delete_record(organization, module, id)?;
             Ok(json!({}))
         }
+        (_, ["books", rest @ ..]) => books::answer(control, method, organization, rest, body),
         ("POST", ["channels", "expire"]) => {
             control.expire_channels(organization)?;
             Ok(json!({}))

@@ -1,5 +1,7 @@
 //! The whole state as a document, without secrets.
 
+mod books;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use crate::content::Content;
 use crate::crm::channel::WatchedEvent;
 use crate::crm::module::Person;
 use crate::world::Organization;
+
+pub use books::{BooksContactState, BooksState, BooksUserState};
 
 /// What to show.
 #[derive(Debug, Clone, Deserialize)]
@@ -54,6 +58,9 @@ pub struct OrganizationState {
     pub channels: Vec<ChannelState>,
     /// Grants.
     pub grants: Vec<GrantState>,
+    /// Books.
+    #[serde(default)]
+    pub books: BooksState,
 }
 
 impl OrganizationState {
@@ -196,6 +203,7 @@ fn organization(organization: &Organization, now: Millis) -> OrganizationState {
         records: records(organization),
         channels: channels(organization, now),
         grants: grants(organization),
+        books: books::books(&organization.books),
     }
 }
 

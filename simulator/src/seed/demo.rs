@@ -37,6 +37,8 @@ pub mod constants {
     pub const DESTINATION_FOLDER_ID: &str = "dest-root";
     /// Team folder of organisation A around the destination.
     pub const DESTINATION_TEAM_FOLDER_ID: &str = "team-a";
+    /// Id of organisation A in Books.
+    pub const BOOKS_ORGANIZATION_ID: &str = "10234695";
 }
 
 use constants::*;
@@ -108,6 +110,7 @@ pub(super) fn organization_a(records: Vec<RecordSeed>) -> OrganizationSeed {
         clients: vec![client(ORG_A_CLIENT_ID, ORG_A_CLIENT_SECRET, ORG_A_REFRESH_TOKEN)],
         modules: vec![module],
         workdrive,
+        books: super::books::demonstration(),
     }
 }
 
@@ -120,6 +123,7 @@ pub(super) fn organization_b(workdrive: WorkDriveSeed) -> OrganizationSeed {
         clients: vec![client(ORG_B_CLIENT_ID, ORG_B_CLIENT_SECRET, ORG_B_REFRESH_TOKEN)],
         modules: Vec::new(),
         workdrive,
+        books: super::BooksSeed::default(),
     }
 }
 
