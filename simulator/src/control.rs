@@ -3,6 +3,7 @@
 //! [`Control`] is the in-process form; `/control` over HTTP is the same methods as JSON.
 
 mod books;
+mod cliq;
 mod grants;
 pub(crate) mod http;
 mod records;
@@ -22,11 +23,12 @@ use crate::shared::Shared;
 use crate::world::{Organization, World};
 
 pub use books::{BooksContactChange, BooksUserChange};
+pub use cliq::CliqChannelChange;
 pub use grants::{GrantChange, GrantRenewal};
 pub use records::RecordChange;
 pub use state::{
-    BooksContactState, BooksState, BooksUserState, ChannelState, GrantState, ItemState, OrganizationState, RecordState,
-    State, StateQuery,
+    BooksContactState, BooksState, BooksUserState, ChannelState, CliqChannelState, CliqMessageState, CliqState,
+    CliqThreadState, CliqUserState, GrantState, ItemState, OrganizationState, RecordState, State, StateQuery,
 };
 pub use tree::{ItemChange, TreeChange, TreeChanged};
 

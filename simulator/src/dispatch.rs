@@ -6,6 +6,8 @@ use serde_json::json;
 use crate::answer::Answer;
 use crate::books::{self, dialect as books_dialect};
 use crate::call::{Call, Query};
+use crate::cliq;
+use crate::cliq::dialect::{self as cliq_dialect, Version};
 use crate::clock::Millis;
 use crate::context::Context;
 use crate::crm::{self, dialect as crm_dialect};
@@ -45,6 +47,10 @@ pub(crate) fn dispatch(context: &mut Context<'_>, route: &Route) -> Answer {
         Product::Books => match route {
             Route::Books(route) => books::answer(context, route),
             _ => unknown(Product::Books, 404),
+        },
+        Product::Cliq(version) => match route {
+            Route::Cliq(route) => cliq::answer(context, route),
+            _ => unknown(Product::Cliq(version), 404),
         },
         _ => match workdrive::limits::check(context, route) {
             Ok(()) => workdrive(context, route),
@@ -102,6 +108,7 @@ pub(crate) fn in_dialect(world: &World, route: &Route, call: &Call, answer: Answ
         Product::WorkDrive if world.knobs.workdrive.single_error_object => {
             answer.reshaped(|errors| json!({"error": errors["errors"][0]}))
         }
+        Product::Cliq(Version::V3) if world.knobs.cliq.v3_bare_message => cliq_dialect::bare(answer),
         Product::Books if world.knobs.books.errors_under_200 => books_dialect::under_200(answer),
         _ => answer,
     }
@@ -119,6 +126,7 @@ pub(crate) fn unknown(product: Product, status: u16) -> Answer {
         ),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "URL_RULE_NOT_CONFIGURED"),
         Product::Books => books_dialect::unknown(status),
+        Product::Cliq(version) => cliq_dialect::unknown(version, status),
     }
 }
 
@@ -127,6 +135,7 @@ pub(crate) fn bad_token(product: Product, bad: BadToken) -> Answer {
     match product {
         Product::WorkDrive => workdrive_dialect::bad_token(bad),
         Product::Books => books_dialect::bad_token(),
+        Product::Cliq(version) => cliq_dialect::bad_token(version, bad),
         _ => crm_dialect::bad_token(bad),
     }
 }
@@ -137,6 +146,8 @@ pub(crate) fn throttled(world: &World, route: &Route, retry_after_seconds: Optio
         Product::Oauth => oauth::throttled(world.knobs.oauth.throttle_status),
         Product::Crm => crm_dialect::too_many_requests(route),
         Product::WorkDrive => workdrive_dialect::too_many_requests(),
+        // Cliq never says how long; a time given is how long the lock lasts.
+        Product::Cliq(version) => return cliq_dialect::too_many_requests(version, &world.knobs.cliq),
         Product::Books => match retry_after_seconds {
             Some(seconds) => return books_dialect::blocked(u64::from(seconds)),
             None => books_dialect::minute_limit(),
@@ -158,5 +169,6 @@ pub(crate) fn failed(product: Product, status: u16, html: bool) -> Answer {
         Product::Crm => crm_dialect::error(status, "INTERNAL_ERROR", json!({}), "Internal Server Error"),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "INTERNAL_SERVER_ERROR"),
         Product::Books => books_dialect::failed(status),
+        Product::Cliq(version) => cliq_dialect::failed(version, status),
     }
 }

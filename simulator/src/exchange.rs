@@ -110,7 +110,8 @@ impl Exchange<'_> {
             Err(()) => return Ending::Cut,
         };
         let form = self.form(&body);
-        let token = token_of(self.call, self.route.product() == Product::WorkDrive);
+        let bearer_too = matches!(self.route.product(), Product::WorkDrive | Product::Cliq(_));
+        let token = token_of(self.call, bearer_too);
         self.fault = self.meet(&form, token.as_deref());
         if let Some(ending) = self.before(token.as_deref()).await {
             return self.drained(ending, payload).await;
@@ -155,6 +156,10 @@ impl Exchange<'_> {
         };
         if self.call.raw_query().contains(['[', ']']) && self.route.product() == Product::WorkDrive {
             world.journal.misdeed("unencoded_brackets", || self.call.path().to_owned());
+        }
+        let has_header = self.call.header("authorization").is_some();
+        if has_header && token.is_none() && matches!(self.route.product(), Product::Cliq(_)) {
+            world.journal.misdeed("wrong_authorization_scheme", || self.call.path().to_owned());
         }
         if let Route::Unknown { .. } = self.route {
             world.journal.misdeed("unknown_endpoint", || format!("{} {}", self.call.method, self.call.path()));
@@ -202,6 +207,7 @@ impl Exchange<'_> {
                 organization.limits.refuse(self.route.name(), self.route.subject(), seconds, now);
             }
             Product::Books => organization.books.usage.block(seconds, now),
+            Product::Cliq(_) => organization.cliq.lock_everybody(self.route.name(), seconds, now),
             _ => {}
         }
     }
@@ -270,6 +276,7 @@ impl Exchange<'_> {
             match self.route.product() {
                 Product::Crm => world.knobs.crm.latency_ms,
                 Product::Books => world.knobs.books.latency_ms,
+                Product::Cliq(_) => world.knobs.cliq.latency_ms,
                 _ => world.knobs.workdrive.latency_ms,
             }
         };

@@ -4,6 +4,7 @@
 //! fact sheet. Changes arrive as a partial document that is merged over the present values.
 
 mod books;
+mod cliq;
 mod crm;
 mod webhooks;
 mod workdrive;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use books::{BooksKnobs, MinuteOverflow, ModifiedFilter, SignatureEncoding};
+pub use cliq::{CliqKnobs, MessageIdForm, MessageOrder, MessageTimeForm};
 pub use crm::CrmKnobs;
 pub use webhooks::Webhooks;
 pub use workdrive::{NameCollision, RedirectDownloads, UploadRefusal, WorkDriveKnobs};
@@ -28,7 +30,9 @@ pub struct Knobs {
     pub workdrive: WorkDriveKnobs,
     /// Books.
     pub books: BooksKnobs,
-    /// Notifications that CRM and Books send.
+    /// Cliq.
+    pub cliq: CliqKnobs,
+    /// Notifications that CRM, Books and Cliq send.
     pub webhooks: Webhooks,
     /// What is remembered about requests.
     pub journal: JournalKnobs,

@@ -4,6 +4,7 @@ use actix_web::http::Method;
 
 use crate::books;
 use crate::call::Call;
+use crate::cliq::{self, dialect::Version};
 
 /// Whose error dialect an answer speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +13,7 @@ pub(crate) enum Product {
     Crm,
     WorkDrive,
     Books,
+    Cliq(Version),
 }
 
 /// An endpoint with the names in its path.
@@ -50,6 +52,7 @@ pub(crate) enum Route {
     Upload,
     UploadStream,
     Books(books::Route),
+    Cliq(cliq::Route),
     Unknown { product: Product, status: u16 },
 }
 
@@ -94,6 +97,12 @@ pub const ROUTES: &[&str] = &[
     "books.contacts",
     "books.contact",
     "books.update_contact",
+    "cliq.channels",
+    "cliq.messages",
+    "cliq.message",
+    "cliq.threads",
+    "cliq.users",
+    "cliq.search",
     "unknown",
 ];
 
@@ -106,6 +115,10 @@ impl Route {
             ["api", "books", "v3", rest @ ..] => match books::Route::resolve(&call.method, rest) {
                 Ok(route) => Self::Books(route),
                 Err(status) => Self::Unknown { product: Product::Books, status },
+            },
+            ["cliq", rest @ ..] => match cliq::Route::resolve(&call.method, rest) {
+                Ok(route) => Self::Cliq(route),
+                Err(version) => Self::Unknown { product: Product::Cliq(version), status: 404 },
             },
             ["workdrive", "api", "v1", rest @ ..] | ["api", "workdrive", "api", "v1", rest @ ..] => {
                 workdrive(&call.method, rest)
@@ -129,6 +142,7 @@ impl Route {
         match self {
             Self::Unknown { product, .. } => *product,
             Self::Books(_) => Product::Books,
+            Self::Cliq(route) => Product::Cliq(route.version()),
             _ if self.name().starts_with("oauth.") => Product::Oauth,
             _ if self.name().starts_with("crm.") => Product::Crm,
             _ => Product::WorkDrive,
@@ -184,6 +198,7 @@ impl Route {
             Self::Upload => "workdrive.upload",
             Self::UploadStream => "workdrive.upload_stream",
             Self::Books(route) => route.name(),
+            Self::Cliq(route) => route.name(),
             Self::Unknown { .. } => "unknown",
         }
     }

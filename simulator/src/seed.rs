@@ -1,6 +1,7 @@
 //! What a simulator starts with: organisations, grants, records, files, knobs and faults, written in TOML.
 
 mod books;
+mod cliq;
 mod demo;
 mod migration;
 
@@ -15,6 +16,10 @@ use crate::knobs::Knobs;
 pub use books::{
     BooksContactSeed, BooksContactType, BooksGeneratedSeed, BooksOptions, BooksSeed, BooksUserSeed, BooksUserStatus,
     BooksWebhookFormat, BooksWebhookSeed,
+};
+pub use cliq::{
+    CliqBotSeed, CliqChannelSeed, CliqFileSeed, CliqGeneratedSeed, CliqLevel, CliqMessageSeed, CliqOptions, CliqSeed,
+    CliqStatus, CliqThreadSeed, CliqUserSeed,
 };
 pub use demo::{DemoOptions, constants};
 pub use migration::MigrationOptions;
@@ -77,6 +82,9 @@ pub struct OrganizationSeed {
     /// Books.
     #[serde(default)]
     pub books: BooksSeed,
+    /// Cliq.
+    #[serde(default)]
+    pub cliq: CliqSeed,
 }
 
 fn default_region() -> String {
@@ -118,6 +126,10 @@ pub fn all_scopes() -> Vec<String> {
         "ZohoFiles.files.ALL",
         "ZohoBooks.contacts.ALL",
         "ZohoBooks.settings.READ",
+        "ZohoCliq.Channels.READ",
+        "ZohoCliq.Chats.READ",
+        "ZohoCliq.Messages.READ",
+        "ZohoCliq.Users.READ",
     ]
     .map(str::to_owned)
     .to_vec()
@@ -303,6 +315,12 @@ impl Seed {
     #[must_use]
     pub fn books(options: &BooksOptions) -> Self {
         books::seed(options)
+    }
+
+    /// One organisation with channels and messages of Cliq in numbers; the same client as the demonstration.
+    #[must_use]
+    pub fn cliq(options: &CliqOptions) -> Self {
+        cliq::seed(options)
     }
 
     /// Records with one tree each, for load and crash tests; the same names as the demonstration.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::books::Books;
+use crate::cliq::Cliq;
 use crate::clock::Millis;
 use crate::crm::Crm;
 use crate::drive::Drive;
@@ -41,6 +42,7 @@ pub(crate) struct Organization {
     pub(crate) crm: Crm,
     pub(crate) drive: Drive,
     pub(crate) books: Books,
+    pub(crate) cliq: Cliq,
     pub(crate) limits: Limits,
 }
 
@@ -92,6 +94,7 @@ fn organization(seed: &OrganizationSeed, root: u64, now: Millis, problems: &mut 
     let own_seed = root ^ hash_text(&seed.name);
     let crm = Crm::build(seed, own_seed, now, problems);
     let books = Books::build(seed, own_seed, now, problems);
+    let cliq = Cliq::build(seed, own_seed, now, problems);
     let workdrive = &seed.workdrive;
     let mut drive = Drive::new(workdrive.team_id.clone(), workdrive.team_name.clone(), own_seed);
     for folder in &workdrive.team_folders {
@@ -114,6 +117,7 @@ fn organization(seed: &OrganizationSeed, root: u64, now: Millis, problems: &mut 
         crm,
         drive,
         books,
+        cliq,
         limits: Limits::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! `/control` over HTTP: JSON in, JSON out, unknown fields refused by name.
 
 mod books;
+mod cliq;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -123,6 +124,7 @@ fn within(control: &Control, method: &str, organization: &str, rest: &[&str], bo
             control.delete_record(organization, module, id)?;
             Ok(json!({}))
         }
+        (_, ["cliq", rest @ ..]) => cliq::answer(control, method, organization, rest, body),
         (_, ["books", rest @ ..]) => books::answer(control, method, organization, rest, body),
         ("POST", ["channels", "expire"]) => {
             control.expire_channels(organization)?;

@@ -1,6 +1,7 @@
 //! The whole state as a document, without secrets.
 
 mod books;
+mod cliq;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::crm::module::Person;
 use crate::world::Organization;
 
 pub use books::{BooksContactState, BooksState, BooksUserState};
+pub use cliq::{CliqChannelState, CliqMessageState, CliqState, CliqThreadState, CliqUserState};
 
 /// What to show.
 #[derive(Debug, Clone, Deserialize)]
@@ -61,6 +63,9 @@ pub struct OrganizationState {
     /// Books.
     #[serde(default)]
     pub books: BooksState,
+    /// Cliq with every message.
+    #[serde(default)]
+    pub cliq: CliqState,
 }
 
 impl OrganizationState {
@@ -204,6 +209,7 @@ fn organization(organization: &Organization, now: Millis) -> OrganizationState {
         channels: channels(organization, now),
         grants: grants(organization),
         books: books::books(&organization.books),
+        cliq: cliq::cliq(&organization.cliq, now),
     }
 }
 

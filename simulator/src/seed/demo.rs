@@ -111,6 +111,7 @@ pub(super) fn organization_a(records: Vec<RecordSeed>) -> OrganizationSeed {
         modules: vec![module],
         workdrive,
         books: super::books::demonstration(),
+        cliq: super::cliq::demo(),
     }
 }
 
@@ -124,6 +125,7 @@ pub(super) fn organization_b(workdrive: WorkDriveSeed) -> OrganizationSeed {
         modules: Vec::new(),
         workdrive,
         books: super::BooksSeed::default(),
+        cliq: super::CliqSeed::default(),
     }
 }
 
