@@ -4,6 +4,8 @@
 //! `correlation_id` per story. Wire names and fields are permanent: a change of shape is a new `schema_version`.
 
 pub mod account;
+pub mod actor;
+pub mod api;
 pub mod batch;
 pub mod channel;
 pub mod crm;
@@ -61,6 +63,7 @@ pub const ALL: &[&EventType] = &[
     &registration::LOST,
     &registration::REMOVED,
     &registration::FAILED,
+    &api::CALLED,
 ];
 
 #[cfg(test)]
