@@ -23,7 +23,25 @@ pub enum Schedule {
     Every(Duration),
 }
 
+/// A text that is no cron pattern.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("is no cron pattern such as \"0 2 * * *\": {reason}")]
+pub struct InvalidPattern {
+    /// What the parser said.
+    reason: String,
+}
+
 impl Schedule {
+    /// Reads a cron pattern of five fields, or six with seconds first, as meant in a time zone.
+    ///
+    /// # Errors
+    /// When the text is no pattern. Whether a pattern ever comes is what [`Schedule::next_after`] tells.
+    pub fn cron(pattern: &str, timezone: Tz) -> Result<Self, InvalidPattern> {
+        let pattern =
+            pattern.parse::<Cron>().map_err(|error| InvalidPattern { reason: error.to_string().to_lowercase() })?;
+        Ok(Self::Cron { pattern: Box::new(pattern), timezone })
+    }
+
     /// The first run after a moment; `None` for a pattern that never comes again, such as 30 February.
     #[must_use]
     pub fn next_after(&self, moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -47,12 +65,10 @@ impl Schedule {
         }
         let timezone = section.or("timezone", Tz::UTC);
         let interval = section.seconds("interval_seconds", default_seconds, 1..=604_800);
-        let pattern = section.read("schedule", "a cron pattern in quotes", |leaf| {
-            leaf.raw.text()?.parse::<Cron>().map_err(|error| {
-                Misfit::Rule(format!("is no cron pattern such as \"0 2 * * *\": {}", error.to_string().to_lowercase()))
-            })
+        let schedule = section.read("schedule", "a cron pattern in quotes", |leaf| {
+            Self::cron(leaf.raw.text()?, timezone).map_err(|error| Misfit::Rule(error.to_string()))
         });
-        pattern.map_or(Self::Every(interval), |pattern| Self::Cron { pattern: Box::new(pattern), timezone })
+        schedule.unwrap_or(Self::Every(interval))
     }
 }
 

@@ -178,11 +178,6 @@ impl Setting for chrono_tz::Tz {
     const EXPECTED: &'static str = "a time zone such as \"Europe/Berlin\"";
 
     fn read(raw: &Raw) -> Result<Self, Misfit> {
-        let text = raw.text()?.trim();
-        text.parse().map_err(|_| {
-            let hint = super::nearest::nearest(text, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
-            let meant = hint.map_or(String::new(), |zone| format!(", did you mean `{zone}`?"));
-            Misfit::Rule(format!("is no known time zone{meant}"))
-        })
+        super::timezone::timezone(raw.text()?.trim()).map_err(|error| Misfit::Rule(error.to_string()))
     }
 }
