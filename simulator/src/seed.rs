@@ -317,7 +317,7 @@ impl Seed {
         books::seed(options)
     }
 
-    /// One organisation with channels and messages of Cliq in numbers; the same client as the demonstration.
+    /// The demonstration's organisations without files and records, and with channels and messages of Cliq in numbers.
     #[must_use]
     pub fn cliq(options: &CliqOptions) -> Self {
         cliq::seed(options)

@@ -9,8 +9,8 @@ use crate::clock::Millis;
 use crate::context::Context;
 use crate::knobs::{CliqKnobs, MessageOrder};
 
-/// Below this a time can hardly be meant in milliseconds: 1973.
-const SMALLEST_MS: Millis = 100_000_000_000;
+/// Times that are this century in seconds and early 1970 in milliseconds.
+const SECONDS: std::ops::Range<Millis> = 900_000_000..100_000_000_000;
 
 pub(crate) fn list(context: &mut Context<'_>, chat_id: &str) -> Answer {
     match try_list(context, chat_id) {
@@ -67,7 +67,7 @@ fn page<'a>(window: &[&'a Message], limit: usize, order: MessageOrder) -> Vec<&'
 fn time(context: &mut Context<'_>, name: &'static str) -> Result<Option<Millis>, Answer> {
     let Some(text) = context.call.query.get(name) else { return Ok(None) };
     let Some(at) = text.parse::<Millis>().ok().filter(|at| *at >= 0) else { return Err(invalid_time(Version::V2)) };
-    if at > 0 && at < SMALLEST_MS {
+    if SECONDS.contains(&at) {
         context.misdeed("time_in_seconds", || format!("{name}={at}"));
     }
     Ok(Some(at))

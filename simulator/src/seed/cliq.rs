@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OrganizationSeed, Seed, demo};
+use super::{OrganizationSeed, Seed, WorkDriveSeed, demo};
 
 /// Cliq of one organisation.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -279,7 +279,7 @@ pub(super) fn demo() -> CliqSeed {
     CliqSeed { users: people(), channels: vec![private, quiet], generated: vec![generated], ..CliqSeed::default() }
 }
 
-/// One organisation with channels in numbers.
+/// Organisation A with channels in numbers, and an empty organisation B.
 pub(super) fn seed(options: &CliqOptions) -> Seed {
     let generated = CliqGeneratedSeed {
         channels: options.channels,
@@ -291,5 +291,9 @@ pub(super) fn seed(options: &CliqOptions) -> Seed {
     };
     let cliq = CliqSeed { users: people(), generated: vec![generated], ..CliqSeed::default() };
     let organization = OrganizationSeed { cliq, ..demo::organization_a(Vec::new()) };
-    Seed { seed: options.seed, organizations: vec![organization], ..Seed::default() }
+    Seed {
+        seed: options.seed,
+        organizations: vec![organization, demo::organization_b(WorkDriveSeed::default())],
+        ..Seed::default()
+    }
 }

@@ -1,6 +1,9 @@
 //! The simulator over real HTTP: every dialect, limit and fault it promises.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod cliq;
+mod cliq_bot;
+mod cliq_limits;
 mod control;
 mod crm;
 mod download;

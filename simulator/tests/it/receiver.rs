@@ -1,4 +1,4 @@
-//! An HTTP server that keeps the bodies of notifications and answers as told.
+//! An HTTP server that keeps notifications as they came and answers as told.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -8,10 +8,27 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 
+/// One notification, byte for byte.
+#[derive(Clone)]
+pub(crate) struct Received {
+    head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Received {
+    /// A header by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    bodies: Arc<Mutex<Vec<Value>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Receiver {
@@ -19,9 +36,9 @@ impl Receiver {
     pub(crate) async fn start(statuses: &[u16]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/hook?conn=7", listener.local_addr().unwrap());
-        let bodies = Arc::new(Mutex::new(Vec::new()));
+        let received = Arc::new(Mutex::new(Vec::new()));
         let statuses = Arc::new(Mutex::new(statuses.iter().rev().copied().collect::<Vec<_>>()));
-        let kept = bodies.clone();
+        let kept = received.clone();
         let tasks = TaskTracker::new();
         let connections = tasks.clone();
         tasks.spawn(async move {
@@ -30,17 +47,21 @@ impl Receiver {
                 connections.spawn(async move { serve(stream, &kept, &statuses).await });
             }
         });
-        Self { url, bodies }
+        Self { url, received }
+    }
+
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
     }
 
     pub(crate) fn bodies(&self) -> Vec<Value> {
-        self.bodies.lock().unwrap().clone()
+        self.received().iter().map(|received| serde_json::from_slice(&received.body).unwrap()).collect()
     }
 
     /// Waits until so many requests came.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {
         let waiting = async {
-            while self.bodies().len() < count {
+            while self.received.lock().unwrap().len() < count {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
@@ -49,7 +70,7 @@ impl Receiver {
     }
 }
 
-async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Value>>, statuses: &Mutex<Vec<u16>>) {
+async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Received>>, statuses: &Mutex<Vec<u16>>) {
     let mut buffer = Vec::new();
     loop {
         let mut chunk = [0; 4096];
@@ -58,8 +79,8 @@ async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Value>>, statuses: &Mutex
             return;
         }
         buffer.extend_from_slice(&chunk[..count]);
-        let Some(body) = whole_body(&buffer) else { continue };
-        kept.lock().unwrap().push(serde_json::from_slice(&body).unwrap());
+        let Some(received) = whole_request(&buffer) else { continue };
+        kept.lock().unwrap().push(received);
         buffer.clear();
         let status = statuses.lock().unwrap().pop().unwrap_or(200);
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
@@ -69,10 +90,10 @@ async fn serve(mut stream: TcpStream, kept: &Mutex<Vec<Value>>, statuses: &Mutex
     }
 }
 
-fn whole_body(buffer: &[u8]) -> Option<Vec<u8>> {
-    let text = String::from_utf8_lossy(buffer);
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let length =
-        head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse::<usize>().ok())?;
-    (body.len() >= length).then(|| body.as_bytes().to_vec())
+fn whole_request(buffer: &[u8]) -> Option<Received> {
+    let end = buffer.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let received =
+        Received { head: String::from_utf8_lossy(&buffer[..end]).into_owned(), body: buffer[end + 4..].to_vec() };
+    let length: usize = received.header("content-length")?.parse().ok()?;
+    (received.body.len() >= length).then_some(received)
 }
