@@ -3,6 +3,7 @@
 
 mod cliq;
 mod cliq_bot;
+mod cliq_knobs;
 mod cliq_limits;
 mod control;
 mod crm;

@@ -21,6 +21,14 @@ pub struct CliqState {
 }
 
 impl CliqState {
+    /// Every chat, threads included: its id and its messages by time.
+    pub fn chats(&self) -> impl Iterator<Item = (&str, &[CliqMessageState])> {
+        self.channels.iter().flat_map(|channel| {
+            let threads = channel.threads.iter().map(|thread| (thread.chat_id.as_str(), thread.messages.as_slice()));
+            std::iter::once((channel.chat_id.as_str(), channel.messages.as_slice())).chain(threads)
+        })
+    }
+
     /// A channel by its name.
     #[must_use]
     pub fn channel(&self, name: &str) -> Option<&CliqChannelState> {
