@@ -31,6 +31,7 @@ migrations![
     "20261122000000" "add_dead_letter_origins",
     "20261122000100" "add_effect_claims",
     "20261122000200" "queue_effects_by_source",
+    "20261123000000" "create_channel_mappings",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

@@ -1,0 +1,15 @@
+//! Which chat channel belongs to which room of which client: decided once, by whom, and what became of it.
+//!
+//! Promises to every caller:
+//! - a channel has at most one mapping at a time, over all processes: every decision is appended on the exact version of
+//!   the channel's stream that it was made on, and a lost race is decided anew;
+//! - the table `channel_mappings` changes in the commit of its event, so readers see their own writes;
+//! - a repeated command is not an error: what is so already stays as it is, and no event is written;
+//! - things of another organisation than the actor's are not there.
+//!
+//! Knows the log and the settings; no HTTP, no provider.
+
+pub mod channel;
+mod error;
+
+pub use error::Error;

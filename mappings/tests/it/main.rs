@@ -1,0 +1,9 @@
+//! Channel mappings over real databases, in several processes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod commands;
+mod list;
+mod office;
+mod one_room;
+mod sync;
+mod visibility;
