@@ -49,6 +49,13 @@ impl Answer {
         answer
     }
 
+    /// Text without any frame.
+    pub(crate) fn text(status: u16, media_type: &str, text: &str) -> Self {
+        let mut answer = Self::empty(status).header("content-type", media_type);
+        answer.body = Body::Bytes(text.to_owned().into());
+        answer
+    }
+
     pub(crate) fn redirect(target: &str) -> Self {
         Self::empty(302).header("location", target)
     }

@@ -20,8 +20,7 @@ pub(crate) struct Clock {
 impl Clock {
     /// Milliseconds since 1970 on the virtual clock.
     pub(crate) fn now_ms(&self) -> Millis {
-        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(system.as_millis()).unwrap_or(i64::MAX / 2) + self.offset_ms.load(Ordering::Relaxed)
+        system_ms() + self.offset_ms.load(Ordering::Relaxed)
     }
 
     /// Moves the clock forward.
@@ -29,6 +28,12 @@ impl Clock {
         let by_ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX / 4);
         self.offset_ms.fetch_add(by_ms, Ordering::Relaxed);
     }
+}
+
+/// Milliseconds since 1970 on the machine's clock, which is the one that clients go by.
+pub(crate) fn system_ms() -> Millis {
+    let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(system.as_millis()).unwrap_or(i64::MAX / 2)
 }
 
 /// The instant as an ISO time with the given offset, to the second, as CRM prints it (zoho.md section 2).

@@ -4,8 +4,10 @@
 
 mod books;
 mod cliq;
+mod consent;
 mod grants;
 pub(crate) mod http;
+mod ingest;
 mod records;
 mod state;
 mod tree;
@@ -22,8 +24,11 @@ use crate::route::ROUTES;
 use crate::shared::Shared;
 use crate::world::{Organization, World};
 
+pub use crate::ingest::batch::{Batch, BatchChannel, BatchMessage, BatchMessageKind};
+pub use crate::ingest::received::{IngestBatch, IngestCounts, IngestState};
 pub use books::{BooksContactChange, BooksUserChange};
 pub use cliq::CliqChannelChange;
+pub use consent::{ConsentAnswer, PendingConsent};
 pub use grants::{GrantChange, GrantRenewal};
 pub use records::RecordChange;
 pub use state::{

@@ -11,6 +11,8 @@ use crate::cliq::dialect::{self as cliq_dialect, Version};
 use crate::clock::Millis;
 use crate::context::Context;
 use crate::crm::{self, dialect as crm_dialect};
+use crate::google;
+use crate::ingest::problem::Problem;
 use crate::oauth::{self, BadToken};
 use crate::route::{Product, Route};
 use crate::shared::Shared;
@@ -26,9 +28,10 @@ pub(crate) fn organization_of_client(world: &World, form: &Query) -> Option<usiz
 /// Endpoints of the accounts server.
 pub(crate) fn accounts(world: &mut World, route: &Route, call: &Call, form: &Query, base: &str, now: Millis) -> Answer {
     match route {
-        Route::Token => oauth::token(world, form, base, now),
+        Route::Token => oauth::token(world, call, form, base, now),
         Route::Revoke => oauth::revoke(world, form),
         Route::Authorize => oauth::authorize(world, call, base, now),
+        Route::Consent { id } => oauth::decide(world, id, form, base, now),
         Route::ServerInfo => oauth::server_info(world, base),
         _ => unknown(Product::Oauth, 404),
     }
@@ -110,6 +113,11 @@ pub(crate) fn in_dialect(world: &World, route: &Route, call: &Call, answer: Answ
         }
         Product::Cliq(Version::V3) if world.knobs.cliq.v3_bare_message => cliq_dialect::bare(answer),
         Product::Books if world.knobs.books.errors_under_200 => books_dialect::under_200(answer),
+        Product::Ingest
+            if world.knobs.ingest.html_refusals && matches!(answer.status, 401 | 403 | 413 | 429 | 500..) =>
+        {
+            Answer::html(answer.status, "Error")
+        }
         _ => answer,
     }
 }
@@ -126,6 +134,8 @@ pub(crate) fn unknown(product: Product, status: u16) -> Answer {
         ),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "URL_RULE_NOT_CONFIGURED"),
         Product::Books => books_dialect::unknown(status),
+        Product::Google => Answer::html(status, "Not Found"),
+        Product::Ingest => Problem::Absent(status).answer(),
         Product::Cliq(version) => cliq_dialect::unknown(version, status),
     }
 }
@@ -152,6 +162,8 @@ pub(crate) fn throttled(world: &World, route: &Route, retry_after_seconds: Optio
             Some(seconds) => return books_dialect::blocked(u64::from(seconds)),
             None => books_dialect::minute_limit(),
         },
+        Product::Google => google::throttled(),
+        Product::Ingest => Problem::Throttled.answer(),
     };
     match retry_after_seconds {
         Some(seconds) => answer.header("retry-after", seconds.to_string()),
@@ -169,6 +181,8 @@ pub(crate) fn failed(product: Product, status: u16, html: bool) -> Answer {
         Product::Crm => crm_dialect::error(status, "INTERNAL_ERROR", json!({}), "Internal Server Error"),
         Product::WorkDrive => workdrive_dialect::error(status, "F000", "INTERNAL_SERVER_ERROR"),
         Product::Books => books_dialect::failed(status),
+        Product::Google => google::failed(status),
+        Product::Ingest => Problem::Failed(status).answer(),
         Product::Cliq(version) => cliq_dialect::failed(version, status),
     }
 }

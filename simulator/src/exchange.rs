@@ -15,12 +15,13 @@ use crate::context::Context;
 use crate::crm::limits::Admission;
 use crate::dispatch::{self, dispatch};
 use crate::fault::Fault;
+use crate::ingest::problem::Problem;
 use crate::journal::Observed;
 use crate::oauth::{self, token_of};
 use crate::route::{Product, Route};
 use crate::shared::Shared;
 use crate::workdrive::upload;
-use crate::{connection, control};
+use crate::{connection, control, google, ingest};
 
 /// Largest body that is not a file, in bytes.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -107,7 +108,7 @@ impl Exchange<'_> {
     async fn run(&mut self, mut payload: web::Payload) -> Ending {
         let body = match self.collect(&mut payload).await {
             Ok(body) => body,
-            Err(()) => return Ending::Cut,
+            Err(ending) => return ending,
         };
         let form = self.form(&body);
         let bearer_too = matches!(self.route.product(), Product::WorkDrive | Product::Cliq(_));
@@ -117,30 +118,46 @@ impl Exchange<'_> {
             return self.drained(ending, payload).await;
         }
         match self.answer(&body, &form, token.as_deref(), payload).await {
-            Some(answer) => self.after(dispatch::in_dialect(&self.shared.world(), self.route, self.call, answer)),
+            Some(answer) => {
+                if let Some(Fault::HangAfter {}) = self.fault {
+                    self.shared.stop.cancelled().await;
+                    return Ending::Cut;
+                }
+                let answer = dispatch::in_dialect(&self.shared.world(), self.route, self.call, answer);
+                self.after(answer)
+            }
             None => Ending::Cut,
         }
     }
 
     /// The whole body of a call that is not an upload.
-    async fn collect(&self, payload: &mut web::Payload) -> Result<Bytes, ()> {
+    async fn collect(&self, payload: &mut web::Payload) -> Result<Bytes, Ending> {
         if self.route.is_upload() {
             return Ok(Bytes::new());
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ())?;
+            let chunk = chunk.map_err(|_| Ending::Cut)?;
             if body.len() + chunk.len() > BODY_BYTES {
-                return Err(());
+                return Err(self.overflow(payload).await);
             }
             body.extend_from_slice(&chunk);
         }
         Ok(body.freeze())
     }
 
-    /// Query and form parameters of the accounts server; nothing for other products.
+    /// The receiver of batches says that a body is too large, the others break off.
+    async fn overflow(&self, payload: &mut web::Payload) -> Ending {
+        if self.route.product() != Product::Ingest {
+            return Ending::Cut;
+        }
+        while let Some(Ok(_)) = payload.next().await {}
+        Ending::Answer(Problem::TooLarge.answer())
+    }
+
+    /// Query and form parameters of the token endpoints; nothing for other products.
     fn form(&self, body: &[u8]) -> Query {
-        if self.route.product() != Product::Oauth {
+        if !matches!(self.route.product(), Product::Oauth | Product::Google) {
             return Query::default();
         }
         let text = String::from_utf8_lossy(body);
@@ -238,6 +255,11 @@ impl Exchange<'_> {
         }
         if let Route::Unknown { product, status } = self.route {
             return Some(dispatch::unknown(*product, *status));
+        }
+        match self.route {
+            Route::Google(route) => return Some(google::answer(self.shared, route, self.call, form).await),
+            Route::Ingest => return Some(ingest::receive(self.shared, self.call, body).await),
+            _ => {}
         }
         let admission = match self.admit(body) {
             Ok(admission) => admission,

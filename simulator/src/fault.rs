@@ -140,6 +140,8 @@ pub enum Fault {
     TruncatedJson {},
     /// Nothing is done and no answer ever comes; the connection stays open.
     Hang {},
+    /// All is done and kept, no answer ever comes; the connection stays open.
+    HangAfter {},
     /// A download trickles.
     SlowDrip {
         /// Bytes per second of real time.
@@ -166,6 +168,7 @@ impl Fault {
             Self::Delay { .. } => "delay",
             Self::TruncatedJson {} => "truncated_json",
             Self::Hang {} => "hang",
+            Self::HangAfter {} => "hang_after",
             Self::SlowDrip { .. } => "slow_drip",
             Self::ShortBody { .. } => "short_body",
         }

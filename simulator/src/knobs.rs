@@ -6,6 +6,9 @@
 mod books;
 mod cliq;
 mod crm;
+mod google;
+mod ingest;
+mod oauth;
 mod webhooks;
 mod workdrive;
 
@@ -15,6 +18,9 @@ use serde_json::Value;
 pub use books::{BooksKnobs, MinuteOverflow, ModifiedFilter, SignatureEncoding};
 pub use cliq::{CliqKnobs, MessageIdForm, MessageOrder, MessageTimeForm};
 pub use crm::CrmKnobs;
+pub use google::GoogleKnobs;
+pub use ingest::{IngestAuth, IngestKnobs};
+pub use oauth::{Consent, OauthKnobs};
 pub use webhooks::Webhooks;
 pub use workdrive::{NameCollision, RedirectDownloads, UploadRefusal, WorkDriveKnobs};
 
@@ -32,6 +38,10 @@ pub struct Knobs {
     pub books: BooksKnobs,
     /// Cliq.
     pub cliq: CliqKnobs,
+    /// Google's token endpoints.
+    pub google: GoogleKnobs,
+    /// The analysis service.
+    pub ingest: IngestKnobs,
     /// Notifications that CRM, Books and Cliq send.
     pub webhooks: Webhooks,
     /// What is remembered about requests.
@@ -58,43 +68,6 @@ fn merge(target: &mut Value, patch: Value) {
             }
         }
         (target, patch) => *target = patch,
-    }
-}
-
-/// Knobs of the accounts server (zoho.md section 1.8).
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct OauthKnobs {
-    /// Life of an access token in seconds; 3600.
-    pub access_token_seconds: u32,
-    /// Access tokens one refresh token gives per window before it is refused; 10.
-    pub tokens_per_window: u32,
-    /// Length of that window in seconds; 600.
-    pub window_seconds: u32,
-    /// Status of the throttle answer; 400 (200 was seen too).
-    pub throttle_status: u16,
-    /// Live access tokens per refresh token, the oldest goes; 30.
-    pub live_access_tokens: u32,
-    /// Refresh tokens per client, the oldest goes; 20.
-    pub refresh_tokens_per_client: u32,
-    /// Refresh tokens handed out per client and minute; 5.
-    pub refresh_tokens_per_minute: u32,
-    /// Life of an authorisation code in seconds; 120.
-    pub code_seconds: u32,
-}
-
-impl Default for OauthKnobs {
-    fn default() -> Self {
-        Self {
-            access_token_seconds: 3600,
-            tokens_per_window: 10,
-            window_seconds: 600,
-            throttle_status: 400,
-            live_access_tokens: 30,
-            refresh_tokens_per_client: 20,
-            refresh_tokens_per_minute: 5,
-            code_seconds: 120,
-        }
     }
 }
 

@@ -14,6 +14,8 @@ mod dispatch;
 mod drive;
 mod exchange;
 pub mod fault;
+mod google;
+mod ingest;
 pub mod journal;
 pub mod knobs;
 mod notify;
@@ -29,6 +31,7 @@ mod world;
 
 pub use control::Control;
 pub use fault::{Fault, FaultRule};
+pub use google::DEFAULT_ACCOUNT as DEFAULT_SERVICE_ACCOUNT;
 pub use route::ROUTES;
 pub use seed::{BooksOptions, CliqOptions, DemoOptions, MigrationOptions, Seed};
 pub use server::{Error, Options, Simulator, start};

@@ -1,6 +1,7 @@
 //! The accounts server: tokens, codes, revocation, and whether a token opens a door (zoho.md section 1).
 
 mod authorize;
+mod consent;
 mod issue;
 mod scope;
 mod token;
@@ -14,9 +15,13 @@ use crate::clock::Millis;
 use crate::seed::ClientSeed;
 use crate::world::World;
 
-pub(crate) use authorize::authorize;
+pub(crate) use authorize::{authorize, decide};
+pub(crate) use consent::{Decision, Pending, conclude};
 pub(crate) use scope::allows;
 pub(crate) use token::{revoke, throttled, token};
+
+/// Who gave the grants of a seed, unless a knob says that somebody else sits in front of the consent page.
+const DEFAULT_USER: &str = "owner";
 
 /// An OAuth client with the grants people gave it.
 #[derive(Debug)]
@@ -34,6 +39,10 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Grant {
     pub(crate) refresh_token: String,
+    /// The person who gave it.
+    pub(crate) user: String,
+    /// The refresh token was handed out; false for a grant that only gave an access token.
+    pub(crate) offline: bool,
     pub(crate) scopes: Arc<[String]>,
     pub(crate) revoked: bool,
     /// Times of the access tokens made in the present window.
@@ -59,6 +68,8 @@ pub(crate) struct Code {
     pub(crate) organization: usize,
     pub(crate) client: usize,
     pub(crate) scopes: Arc<[String]>,
+    /// The person who agreed.
+    pub(crate) user: String,
     pub(crate) redirect_uri: String,
     pub(crate) with_refresh_token: bool,
     pub(crate) expires_ms: Millis,
@@ -98,9 +109,12 @@ impl Client {
 }
 
 impl Grant {
+    /// A grant of the default user.
     pub(crate) fn new(refresh_token: String, scopes: Arc<[String]>) -> Self {
         Self {
             refresh_token,
+            user: DEFAULT_USER.to_owned(),
+            offline: true,
             scopes,
             revoked: false,
             issued_at: VecDeque::new(),
@@ -136,7 +150,7 @@ pub(crate) fn server_info(world: &World, base: &str) -> Answer {
     let locations: serde_json::Map<String, serde_json::Value> = world
         .organizations
         .iter()
-        .map(|organization| (location(&organization.region).to_owned(), format!("{base}/accounts").into()))
+        .map(|each| (location(&each.region).to_owned(), accounts_server(world, base, &each.region).into()))
         .collect();
     Answer::json(200, &serde_json::json!({"result": "success", "locations": locations}))
 }
@@ -144,6 +158,21 @@ pub(crate) fn server_info(world: &World, base: &str) -> Answer {
 /// The short name of a region in callbacks: `us` for `com`.
 pub(crate) fn location(region: &str) -> &str {
     if region == "com" { "us" } else { region }
+}
+
+/// Address of the accounts server of a region.
+pub(crate) fn accounts_server(world: &World, base: &str, region: &str) -> String {
+    match location(region) {
+        elsewhere if world.knobs.oauth.regional_hosts && elsewhere != "us" => format!("{base}/accounts-{elsewhere}"),
+        _ => format!("{base}/accounts"),
+    }
+}
+
+/// True when the accounts server that was called knows the clients of this organisation (section 1.1).
+fn serves(world: &World, call: &Call, organization: usize) -> bool {
+    let host = call.segments.first().map_or("", String::as_str);
+    let called = host.strip_prefix("accounts-").unwrap_or("us");
+    !world.knobs.oauth.regional_hosts || called == location(&world.organizations[organization].region)
 }
 
 /// The access token of a call, if the header has a form this product takes.

@@ -5,6 +5,7 @@ use actix_web::http::Method;
 use crate::books;
 use crate::call::Call;
 use crate::cliq::{self, dialect::Version};
+use crate::google;
 
 /// Whose error dialect an answer speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub(crate) enum Product {
     Crm,
     WorkDrive,
     Books,
+    Google,
+    Ingest,
     Cliq(Version),
 }
 
@@ -22,6 +25,7 @@ pub(crate) enum Route {
     Token,
     Revoke,
     Authorize,
+    Consent { id: String },
     ServerInfo,
     List { module: String },
     Record { module: String, id: String },
@@ -52,6 +56,8 @@ pub(crate) enum Route {
     Upload,
     UploadStream,
     Books(books::Route),
+    Google(google::Route),
+    Ingest,
     Cliq(cliq::Route),
     Unknown { product: Product, status: u16 },
 }
@@ -61,6 +67,7 @@ pub const ROUTES: &[&str] = &[
     "oauth.token",
     "oauth.revoke",
     "oauth.authorize",
+    "oauth.consent",
     "oauth.serverinfo",
     "crm.list",
     "crm.record",
@@ -103,6 +110,11 @@ pub const ROUTES: &[&str] = &[
     "cliq.threads",
     "cliq.users",
     "cliq.search",
+    "google.token",
+    "google.certs",
+    "google.identity",
+    "google.email",
+    "ingest.post",
     "unknown",
 ];
 
@@ -110,7 +122,7 @@ impl Route {
     pub(crate) fn resolve(call: &Call) -> Self {
         let segments: Vec<&str> = call.segments.iter().map(String::as_str).collect();
         match segments.as_slice() {
-            ["accounts", rest @ ..] => oauth(&call.method, rest),
+            [host, rest @ ..] if *host == "accounts" || host.starts_with("accounts-") => oauth(&call.method, rest),
             ["api", "crm", version, rest @ ..] if is_crm_version(version) => crm(&call.method, rest),
             ["api", "books", "v3", rest @ ..] => match books::Route::resolve(&call.method, rest) {
                 Ok(route) => Self::Books(route),
@@ -120,6 +132,15 @@ impl Route {
                 Ok(route) => Self::Cliq(route),
                 Err(version) => Self::Unknown { product: Product::Cliq(version), status: 404 },
             },
+            ["google", rest @ ..] | rest @ ["computeMetadata", ..] => {
+                match google::Route::resolve(&call.method, rest) {
+                    Some(route) => Self::Google(route),
+                    None => Self::Unknown { product: Product::Google, status: 404 },
+                }
+            }
+            ["ingest"] if call.method == Method::POST => Self::Ingest,
+            ["ingest"] => Self::Unknown { product: Product::Ingest, status: 405 },
+            ["ingest", ..] => Self::Unknown { product: Product::Ingest, status: 404 },
             ["workdrive", "api", "v1", rest @ ..] | ["api", "workdrive", "api", "v1", rest @ ..] => {
                 workdrive(&call.method, rest)
             }
@@ -142,6 +163,8 @@ impl Route {
         match self {
             Self::Unknown { product, .. } => *product,
             Self::Books(_) => Product::Books,
+            Self::Google(_) => Product::Google,
+            Self::Ingest => Product::Ingest,
             Self::Cliq(route) => Product::Cliq(route.version()),
             _ if self.name().starts_with("oauth.") => Product::Oauth,
             _ if self.name().starts_with("crm.") => Product::Crm,
@@ -168,6 +191,7 @@ impl Route {
             Self::Token => "oauth.token",
             Self::Revoke => "oauth.revoke",
             Self::Authorize => "oauth.authorize",
+            Self::Consent { .. } => "oauth.consent",
             Self::ServerInfo => "oauth.serverinfo",
             Self::List { .. } => "crm.list",
             Self::Record { .. } => "crm.record",
@@ -198,6 +222,8 @@ impl Route {
             Self::Upload => "workdrive.upload",
             Self::UploadStream => "workdrive.upload_stream",
             Self::Books(route) => route.name(),
+            Self::Google(route) => route.name(),
+            Self::Ingest => "ingest.post",
             Self::Cliq(route) => route.name(),
             Self::Unknown { .. } => "unknown",
         }
@@ -214,6 +240,7 @@ fn oauth(method: &Method, rest: &[&str]) -> Route {
         ("POST", ["oauth", "v2", "token"]) => Route::Token,
         ("POST", ["oauth", "v2", "token", "revoke"]) => Route::Revoke,
         ("GET", ["oauth", "v2", "auth"]) => Route::Authorize,
+        ("POST", ["oauth", "v2", "auth", id]) => Route::Consent { id: (*id).to_owned() },
         ("GET", ["oauth", "serverinfo"]) => Route::ServerInfo,
         _ => Route::Unknown { product: Product::Oauth, status: 404 },
     }

@@ -170,10 +170,11 @@ impl Simulator {
         self.address
     }
 
-    /// The addresses for `accounts.*.endpoints` by name: `accounts`, `api`, `workdrive`, `download`, `upload`, `cliq`.
+    /// The addresses for `accounts.*.endpoints` by name: `accounts`, `api`, `workdrive`, `download`, `upload`, `cliq`;
+    /// `google` for the token endpoint, the metadata server and the keys, and `ingest` for the analysis service.
     #[must_use]
     pub fn endpoints(&self) -> BTreeMap<&'static str, String> {
-        ["accounts", "api", "workdrive", "download", "upload", "cliq"]
+        ["accounts", "api", "workdrive", "download", "upload", "cliq", "google", "ingest"]
             .map(|name| (name, format!("{}/{name}", self.base_url)))
             .into()
     }

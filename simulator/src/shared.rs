@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::content::Spool;
+use crate::google::Google;
 use crate::notify::Notification;
 use crate::world::World;
 
@@ -16,6 +17,7 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     pub(crate) clock: Clock,
     pub(crate) spool: Spool,
+    pub(crate) google: Google,
     pub(crate) base: String,
     pub(crate) stop: CancellationToken,
     notifications: mpsc::Sender<Notification>,
@@ -30,7 +32,7 @@ impl Shared {
         stop: CancellationToken,
         notifications: mpsc::Sender<Notification>,
     ) -> Self {
-        Self { world: Mutex::new(world), clock, spool, base, stop, notifications }
+        Self { world: Mutex::new(world), clock, spool, google: Google::default(), base, stop, notifications }
     }
 
     /// The state. Never held across a wait; a panic elsewhere leaves it usable.

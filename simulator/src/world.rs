@@ -1,6 +1,6 @@
 //! The whole state behind the servers: organisations, live tokens, faults, knobs and the journal.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::books::Books;
@@ -9,10 +9,11 @@ use crate::clock::Millis;
 use crate::crm::Crm;
 use crate::drive::Drive;
 use crate::fault::Faults;
+use crate::ingest::Received;
 use crate::journal::Journal;
 use crate::knobs::Knobs;
 use crate::notify::Notification;
-use crate::oauth::{Client, Code, LiveToken};
+use crate::oauth::{Client, Code, LiveToken, Pending};
 use crate::random::{Random, hash_text};
 use crate::seed::{self, OrganizationSeed, Seed};
 use crate::workdrive::limits::Limits;
@@ -23,11 +24,15 @@ pub(crate) struct World {
     pub(crate) organizations: Vec<Organization>,
     pub(crate) tokens: HashMap<Arc<str>, LiveToken>,
     pub(crate) codes: HashMap<String, Code>,
+    /// Consent pages that wait for an answer.
+    pub(crate) consents: BTreeMap<String, Pending>,
     /// Signed download addresses: item id and expiry.
     pub(crate) signed: HashMap<String, SignedDownload>,
     pub(crate) knobs: Knobs,
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
+    /// What the analysis service took.
+    pub(crate) ingest: Received,
     /// Notifications raised and not yet handed to the sender.
     pub(crate) outbox: Vec<Notification>,
     pub(crate) random: Random,
@@ -76,10 +81,12 @@ impl World {
             organizations,
             tokens: HashMap::new(),
             codes: HashMap::new(),
+            consents: BTreeMap::new(),
             signed: HashMap::new(),
             knobs: seed.knobs.clone(),
             faults,
             journal: Journal::default(),
+            ingest: Received::default(),
             outbox: Vec::new(),
             random: Random::new(seed.seed ^ 0x70CE),
         })

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::{Control, Error, StateQuery};
 use crate::call::Call;
+use crate::google::DEFAULT_ACCOUNT;
 use crate::shared::Shared;
 
 /// Largest control request in bytes; a tree of thousands of entries fits.
@@ -94,10 +95,31 @@ async fn answer(control: Control, call: &Call, body: &[u8]) -> Result<Value, Ref
         }
         ("GET", ["knobs"]) => shown(&control.knobs()),
         ("POST", ["knobs"]) => shown(&control.set_knobs(read(body)?)?),
+        ("GET", ["consents"]) => shown(&json!({"consents": control.consents()})),
+        ("POST", ["consents", id]) => Ok(json!({"redirect": control.answer_consent(id, &read(body)?)?})),
+        ("GET", ["ingest"]) => shown(&control.ingest()),
+        ("DELETE", ["ingest"]) => {
+            control.clear_ingest();
+            Ok(json!({}))
+        }
+        ("GET", ["google", "service-account"]) => {
+            let email = call.query.get("email").unwrap_or(DEFAULT_ACCOUNT).to_owned();
+            blocking(move || control.service_account_named(&email)).await
+        }
+        ("DELETE", ["google", "service-account", email]) => {
+            control.delete_service_account(email)?;
+            Ok(json!({}))
+        }
+        ("POST", ["google", "rotate"]) => blocking(move || control.rotate_google_keys().map(|()| json!({}))).await,
         ("POST", ["webhooks"]) => shown(&control.set_webhooks(read(body)?)?.webhooks),
         (method, ["organizations", organization, rest @ ..]) => within(&control, method, organization, rest, body),
         (method, _) => Err(Refusal(404, format!("there is no {method} {}", call.path()))),
     }
+}
+
+/// Runs what may take seconds on a thread that may block.
+async fn blocking(work: impl FnOnce() -> Result<Value, Error> + Send + 'static) -> Result<Value, Refusal> {
+    Ok(web::block(work).await.map_err(|error| Refusal(500, error.to_string()))??)
 }
 
 async fn state(control: Control, call: &Call) -> Result<Value, Refusal> {

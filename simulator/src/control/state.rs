@@ -142,6 +142,9 @@ pub struct ChannelState {
 pub struct GrantState {
     /// The client it was given to.
     pub client_id: String,
+    /// The person who gave it.
+    #[serde(default)]
+    pub user: String,
     /// Its scopes.
     pub scopes: Vec<String>,
     /// Revoked: refreshing answers `invalid_code`.
@@ -245,6 +248,7 @@ fn grants(organization: &Organization) -> Vec<GrantState> {
         .flat_map(|client| {
             client.grants.iter().map(|grant| GrantState {
                 client_id: client.id.to_string(),
+                user: grant.user.clone(),
                 scopes: grant.scopes.to_vec(),
                 revoked: grant.revoked,
                 tokens_in_window: grant.issued_at.len(),

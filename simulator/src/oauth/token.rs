@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::Grant;
 use super::issue::{Place, Throttled, issue, refresh_token, success_body};
+use super::{Grant, serves};
 use crate::answer::Answer;
-use crate::call::Query;
+use crate::call::{Call, Query};
 use crate::clock::Millis;
 use crate::world::World;
 
@@ -36,8 +36,9 @@ impl Refusal {
 }
 
 /// Gives an access token for a refresh token or an authorisation code.
-pub(crate) fn token(world: &mut World, form: &Query, base: &str, now: Millis) -> Answer {
+pub(crate) fn token(world: &mut World, call: &Call, form: &Query, base: &str, now: Millis) -> Answer {
     let client = form.get("client_id").and_then(|id| find_client(world, id));
+    let client = client.filter(|(organization, _)| serves(world, call, *organization));
     let organization: Arc<str> = match client {
         Some((organization, _)) => world.organizations[organization].name.clone(),
         None => "unknown".into(),
@@ -98,7 +99,8 @@ fn find_client(world: &World, id: &str) -> Option<(usize, usize)> {
 
 fn find_grant(world: &World, organization: usize, client: usize, token: Option<&str>) -> Result<usize, Refusal> {
     let grants = &world.organizations[organization].clients[client].grants;
-    let found = grants.iter().position(|grant| Some(grant.refresh_token.as_str()) == token && !grant.revoked);
+    let found =
+        grants.iter().position(|grant| Some(grant.refresh_token.as_str()) == token && grant.offline && !grant.revoked);
     found.ok_or(Refusal::InvalidCode)
 }
 
@@ -117,28 +119,45 @@ fn exchange(
         return Err(Refusal::InvalidRedirectUri);
     }
     let new_token = refresh_token(&mut world.random);
-    let knobs = world.knobs.oauth.clone();
+    if code.with_refresh_token {
+        take_refresh_token(world, (organization, client), now)?;
+    }
+    let holder = &mut world.organizations[organization].clients[client];
+    let user = code.user.clone();
+    holder.grants.push(Grant { user, offline: code.with_refresh_token, ..Grant::new(new_token.clone(), code.scopes) });
+    evict(world, (organization, client), &code.user);
+    let grant = world.organizations[organization].clients[client].grants.len() - 1;
+    let token = issue(world, Place { organization, client, grant }, now).map_err(|Throttled| Refusal::Throttled)?;
+    let shown = code.with_refresh_token.then_some(new_token.as_str());
+    Ok(success_body(world, base, &token, shown))
+}
+
+/// Counts a refresh token against the minute (section 1.8).
+fn take_refresh_token(world: &mut World, (organization, client): (usize, usize), now: Millis) -> Result<(), Refusal> {
+    let most = world.knobs.oauth.refresh_tokens_per_minute as usize;
     let holder = &mut world.organizations[organization].clients[client];
     while holder.refresh_tokens_at.front().is_some_and(|at| *at <= now - 60_000) {
         holder.refresh_tokens_at.pop_front();
     }
-    if holder.refresh_tokens_at.len() >= knobs.refresh_tokens_per_minute as usize {
+    if holder.refresh_tokens_at.len() >= most {
         return Err(Refusal::Throttled);
     }
     holder.refresh_tokens_at.push_back(now);
-    holder.grants.push(Grant::new(new_token.clone(), code.scopes));
-    let evicted = if holder.grants.len() > knobs.refresh_tokens_per_client as usize {
-        Some(holder.grants.remove(0))
-    } else {
-        None
-    };
-    let grant = holder.grants.len() - 1;
-    if let Some(evicted) = evicted {
-        forget_access_tokens(world, evicted.access_tokens);
+    Ok(())
+}
+
+/// Deletes the oldest refresh token of a user and client beyond the limit, with all that came of it: nobody is told
+/// (section 6, number 4).
+fn evict(world: &mut World, (organization, client): (usize, usize), user: &str) {
+    let most = world.knobs.oauth.refresh_tokens_per_client as usize;
+    let grants = &mut world.organizations[organization].clients[client].grants;
+    let own = |grant: &Grant| grant.offline && !grant.revoked && grant.user == user;
+    if grants.iter().filter(|grant| own(grant)).count() <= most {
+        return;
     }
-    let token = issue(world, Place { organization, client, grant }, now).map_err(|Throttled| Refusal::Throttled)?;
-    let shown = code.with_refresh_token.then_some(new_token.as_str());
-    Ok(success_body(world, base, &token, shown))
+    let Some(oldest) = grants.iter().position(own) else { return };
+    let evicted = grants.remove(oldest);
+    forget_access_tokens(world, evicted.access_tokens);
 }
 
 fn forget_access_tokens(world: &mut World, tokens: impl IntoIterator<Item = Arc<str>>) {

@@ -58,15 +58,21 @@ impl Receiver {
         self.received().iter().map(|received| serde_json::from_slice(&received.body).unwrap()).collect()
     }
 
-    /// Waits until so many requests came.
+    /// Waits until so many requests came; their bodies.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Value> {
+        self.wait_for_received(count).await;
+        self.bodies()
+    }
+
+    /// Waits until so many requests came.
+    pub(crate) async fn wait_for_received(&self, count: usize) -> Vec<Received> {
         let waiting = async {
             while self.received.lock().unwrap().len() < count {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
         tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("notifications within ten seconds");
-        self.bodies()
+        self.received()
     }
 }
 
