@@ -130,5 +130,10 @@ fn limits(settings: &config::Limits) -> Limits {
             .unwrap_or(usual.token_refreshes_per_10_minutes),
         crm_per_second: settings.crm_per_second.unwrap_or(usual.crm_per_second),
         crm_heavy_per_second: settings.crm_heavy_per_second.unwrap_or(usual.crm_heavy_per_second),
+        cliq_messages_per_minute: settings.cliq_messages_per_minute.unwrap_or(usual.cliq_messages_per_minute),
+        cliq_lists_per_minute: settings.cliq_lists_per_minute.unwrap_or(usual.cliq_lists_per_minute),
+        cliq_searches_per_minute: settings.cliq_searches_per_minute.unwrap_or(usual.cliq_searches_per_minute),
+        cliq_lock_seconds: settings.cliq_lock_seconds.unwrap_or(usual.cliq_lock_seconds),
+        books_per_minute: settings.books_per_minute.unwrap_or(usual.books_per_minute),
     }
 }

@@ -37,7 +37,8 @@ impl Lane {
         let scope = match self.name.split_once(':') {
             Some(("workdrive.folder", id)) => ThrottleScope::Folder(id.to_owned()),
             _ if self.name.starts_with("oauth.") => ThrottleScope::Account,
-            _ if self.name.starts_with("crm") => ThrottleScope::Organization,
+            _ if self.name.starts_with("cliq") => ThrottleScope::User,
+            _ if self.name.starts_with("crm") || self.name.starts_with("books") => ThrottleScope::Organization,
             _ => ThrottleScope::Token,
         };
         Throttled { until, scope, reason: format!("budget of {}", self.name) }

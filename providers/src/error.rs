@@ -28,6 +28,8 @@ pub enum ThrottleScope {
     Token,
     /// The provider account as a whole, token requests included.
     Account,
+    /// The person who gave the grant: all tokens of theirs, in whatever account of ours.
+    User,
     /// Everybody who shares the provider's organisation with us.
     Organization,
     /// One folder; the rest of the account may go on.
@@ -39,6 +41,7 @@ impl fmt::Display for ThrottleScope {
         match self {
             Self::Token => formatter.write_str("token"),
             Self::Account => formatter.write_str("account"),
+            Self::User => formatter.write_str("user"),
             Self::Organization => formatter.write_str("organization"),
             Self::Folder(id) => write!(formatter, "folder {id}"),
         }
@@ -190,6 +193,18 @@ pub enum Error {
         detail: String,
     },
 
+    /// More things share one moment than the provider gives in one answer, and it has no other way to page. Asking again
+    /// brings the same; look for them by another call, or go on without them and tell a person.
+    #[error("{operation}: {limit} or more share the moment {}, and no more can be had", .at.to_rfc3339())]
+    TooDense {
+        /// The operation.
+        operation: &'static str,
+        /// The moment, to a millisecond or two.
+        at: DateTime<Utc>,
+        /// What one answer holds.
+        limit: u32,
+    },
+
     /// Our own token store or budget failed, before anything was sent. Try again when it works.
     #[error("the token store or budget failed")]
     Store(#[source] BoxError),
@@ -219,7 +234,8 @@ impl Error {
             | Self::NameTaken { .. }
             | Self::Rejected { .. }
             | Self::StorageFull { .. }
-            | Self::Licence { .. } => false,
+            | Self::Licence { .. }
+            | Self::TooDense { .. } => false,
         }
     }
 
@@ -258,6 +274,7 @@ impl Error {
             Self::Incomplete { .. } => "incomplete",
             Self::Body { .. } => "body",
             Self::Unreadable { .. } => "unreadable",
+            Self::TooDense { .. } => "too_dense",
             Self::Store(_) => "store",
         }
     }
@@ -282,6 +299,7 @@ impl Error {
             | Self::Rejected { .. }
             | Self::StorageFull { .. }
             | Self::Licence { .. }
+            | Self::TooDense { .. }
             | Self::Store(_) => Outcome::NotDone,
         }
     }

@@ -15,6 +15,7 @@ use crate::error::{BoxError, Outcome};
 
 pub(crate) mod answer;
 pub(crate) mod content;
+pub(crate) mod measure;
 pub(crate) mod outgoing;
 
 pub use content::Content;

@@ -1,4 +1,4 @@
-//! Zoho: OAuth, CRM and WorkDrive of one account.
+//! Zoho: OAuth, Books, Cliq, CRM and WorkDrive of one account.
 //!
 //! Written from Zoho's documentation and from measured behaviour of 2026; each module names the odd facts it relies on.
 
@@ -13,11 +13,12 @@ use crate::budget::{Budget, Limits};
 use crate::clock::Clock;
 use crate::error::Error;
 
+pub mod books;
 mod call;
+pub mod cliq;
 pub mod crm;
 mod lenient;
-mod measure;
-mod oauth;
+pub mod oauth;
 mod pace;
 mod refusal;
 mod region;
@@ -28,8 +29,10 @@ pub use region::{Endpoints, Region, UnknownRegion};
 pub use token::{AccessToken, MemoryTokenStore, RefreshLease, TokenStore};
 pub use workdrive::{names_match, nfc_eq};
 
+use books::Books;
+use cliq::Cliq;
 use crm::Crm;
-use oauth::Accounts;
+use oauth::{Accounts, OAuth};
 use pace::Pace;
 use token::Tokens;
 use workdrive::WorkDrive;
@@ -37,7 +40,7 @@ use workdrive::WorkDrive;
 /// How long to wait for what.
 #[derive(Debug, Clone)]
 pub struct Timeouts {
-    /// One metadata, CRM or token call from start to end. Default 30 seconds.
+    /// One call that moves no content, tokens included, from start to end. Default 30 seconds.
     pub call: Duration,
     /// Longest time in which a transfer may make no real progress: the connection takes nothing of an upload, or less
     /// than 16 KiB of a download arrives. Default 30 seconds. There is no limit on a transfer as a whole.
@@ -101,6 +104,7 @@ struct Inner {
     settings: Settings,
     http: reqwest::Client,
     budget: Arc<dyn Budget>,
+    accounts: Arc<Accounts>,
     tokens: Tokens,
     pace: Pace,
     /// Team ids by team folder id.
@@ -127,7 +131,7 @@ impl Client {
         budget: Arc<dyn Budget>,
         tokens: Arc<dyn TokenStore>,
     ) -> Self {
-        let accounts = Accounts {
+        let accounts = Arc::new(Accounts {
             http: http.clone(),
             base: settings.endpoints.accounts.clone(),
             account: settings.account.clone(),
@@ -135,19 +139,37 @@ impl Client {
             client_secret: settings.client_secret.clone(),
             timeout: settings.timeouts.call,
             lane: settings.limits.oauth_token(),
+            exchange_lane: settings.limits.oauth_exchange(),
             budget: Arc::clone(&budget),
             clock: settings.clock.clone(),
-        };
-        let tokens = Tokens::new(accounts, tokens, settings.clock.clone());
-        Self {
-            inner: Arc::new(Inner { settings, http, budget, tokens, pace: Pace::default(), teams: Mutex::default() }),
-        }
+        });
+        let tokens = Tokens::new(Arc::clone(&accounts), tokens, settings.clock.clone());
+        let pace = Pace::new(settings.limits.cliq_lock());
+        Self { inner: Arc::new(Inner { settings, http, budget, accounts, tokens, pace, teams: Mutex::default() }) }
     }
 
     /// The account's name in our settings.
     #[must_use]
     pub fn account(&self) -> &str {
         &self.inner.settings.account
+    }
+
+    /// Calls to Zoho Books.
+    #[must_use]
+    pub fn books(&self) -> Books<'_> {
+        Books::new(self)
+    }
+
+    /// Calls to Zoho Cliq.
+    #[must_use]
+    pub fn cliq(&self) -> Cliq<'_> {
+        Cliq::new(self)
+    }
+
+    /// Grants given and taken back by people.
+    #[must_use]
+    pub fn oauth(&self) -> OAuth<'_> {
+        OAuth::new(self)
     }
 
     /// Calls to Zoho CRM.

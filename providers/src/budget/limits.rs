@@ -20,6 +20,19 @@ pub struct Limits {
     pub crm_per_second: f64,
     /// CRM queries (COQL) per second. Default 5. They share a smaller allowance of 10 calls in flight.
     pub crm_heavy_per_second: f64,
+    /// Reads of Cliq messages in any 60 seconds. Default 14; the 16th locks the person out for 10 minutes.
+    pub cliq_messages_per_minute: u32,
+    /// Lists of Cliq channels, threads and users in any 60 seconds. Default 18. The provider documents 20 for related
+    /// calls and no number for these.
+    pub cliq_lists_per_minute: u32,
+    /// Searches of Cliq messages in any 60 seconds. Default 45; the provider allows 50.
+    pub cliq_searches_per_minute: u32,
+    /// Seconds that a throttled person stays locked out of Cliq. Default 600, the longest that is documented for the
+    /// calls made here. The answer does not say it, and every call before the end is refused.
+    pub cliq_lock_seconds: u32,
+    /// Books calls in any 60 seconds, for the whole organisation. Default 30. The provider documents 100, but one
+    /// organisation was blocked for an hour at 54, with every other program that uses it.
+    pub books_per_minute: u32,
 }
 
 impl Default for Limits {
@@ -30,6 +43,11 @@ impl Default for Limits {
             token_refreshes_per_10_minutes: 8,
             crm_per_second: 10.0,
             crm_heavy_per_second: 5.0,
+            cliq_messages_per_minute: 14,
+            cliq_lists_per_minute: 18,
+            cliq_searches_per_minute: 45,
+            cliq_lock_seconds: 600,
+            books_per_minute: 30,
         }
     }
 }
@@ -53,6 +71,51 @@ impl Limits {
     #[must_use]
     pub fn crm_heavy(&self) -> Lane {
         Lane { name: Cow::Borrowed("crm.heavy"), limit: rate(self.crm_heavy_per_second) }
+    }
+
+    /// Codes of people exchanged for a grant. The provider allows 5 refresh tokens a minute.
+    #[must_use]
+    pub fn oauth_exchange(&self) -> Lane {
+        Lane { name: Cow::Borrowed("oauth.exchange"), limit: per_minute(4) }
+    }
+
+    /// Every Cliq call; without a limit of its own, but a lock closes it.
+    #[must_use]
+    pub fn cliq(&self) -> Lane {
+        Lane { name: Cow::Borrowed("cliq"), limit: Limit::Unlimited }
+    }
+
+    /// Reads of messages, in addition to [`Self::cliq`].
+    #[must_use]
+    pub fn cliq_messages(&self) -> Lane {
+        Lane { name: Cow::Borrowed("cliq.messages"), limit: per_minute(self.cliq_messages_per_minute) }
+    }
+
+    /// Lists of channels, threads and users, in addition to [`Self::cliq`].
+    #[must_use]
+    pub fn cliq_lists(&self) -> Lane {
+        Lane { name: Cow::Borrowed("cliq.lists"), limit: per_minute(self.cliq_lists_per_minute) }
+    }
+
+    /// Searches, in addition to [`Self::cliq`].
+    #[must_use]
+    pub fn cliq_search(&self) -> Lane {
+        Lane { name: Cow::Borrowed("cliq.search"), limit: per_minute(self.cliq_searches_per_minute) }
+    }
+
+    /// How long a throttled person stays locked out of Cliq.
+    #[must_use]
+    pub fn cliq_lock(&self) -> Duration {
+        Duration::from_secs(u64::from(self.cliq_lock_seconds))
+    }
+
+    /// Every Books call. At most 5 at once, because the provider counts calls in flight as well, and evenly after that.
+    #[must_use]
+    pub fn books(&self) -> Lane {
+        let permits = self.books_per_minute.max(1);
+        let burst = permits.div_ceil(6).min(5);
+        let per_second = f64::from(permits - burst + 1) / 60.0;
+        Lane { name: Cow::Borrowed("books"), limit: Limit::Rate { per_second, burst } }
     }
 
     /// WorkDrive calls other than moving bytes. Strictly spaced: a burst of 1 is all that was measured to be tolerated.
@@ -85,8 +148,47 @@ impl Limits {
     }
 }
 
+/// So many calls a minute, all at once if need be. Our window is longer than the provider's, so that a call that is slow
+/// to arrive cannot meet the next burst in one minute of the provider's.
+fn per_minute(permits: u32) -> Limit {
+    Limit::Window { permits: permits.max(1), window: Duration::from_secs(65) }
+}
+
 /// A rate with a burst of one second's worth.
 fn rate(per_second: f64) -> Limit {
     let burst = per_second.clamp(1.0, 1000.0) as u32;
     Limit::Rate { per_second, burst }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, TimeDelta, Utc};
+
+    use super::*;
+    use crate::budget::{LaneState, Reservation};
+
+    /// The most calls in any 60 seconds when somebody always wants one more.
+    fn busiest_minute(lane: &Lane) -> usize {
+        let mut state = LaneState::default();
+        let granted: Vec<DateTime<Utc>> = (0..200)
+            .filter_map(|_| match state.reserve(&lane.limit, DateTime::UNIX_EPOCH, TimeDelta::MAX) {
+                Reservation::At(moment) => Some(moment),
+                Reservation::TooLate(_) => None,
+            })
+            .collect();
+        let within = |first: &DateTime<Utc>| {
+            granted.iter().filter(|moment| *moment >= first && **moment - *first < TimeDelta::minutes(1)).count()
+        };
+        granted.iter().map(within).max().unwrap_or_default()
+    }
+
+    #[test]
+    fn no_minute_holds_more_than_its_setting() {
+        for per_minute in [1, 2, 5, 6, 7, 30, 60, 100] {
+            let limits =
+                Limits { cliq_messages_per_minute: per_minute, books_per_minute: per_minute, ..Limits::default() };
+            assert_eq!(busiest_minute(&limits.cliq_messages()), per_minute as usize);
+            assert_eq!(busiest_minute(&limits.books()), per_minute as usize);
+        }
+    }
 }

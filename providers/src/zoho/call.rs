@@ -15,8 +15,8 @@ use url::Url;
 use crate::budget::Lane;
 use crate::error::{Error, OBTAIN_TOKEN, ThrottleScope, Throttled};
 use crate::http::answer::{Answer, no_answer};
+use crate::http::measure::Measured;
 use crate::zoho::Client;
-use crate::zoho::measure::Measured;
 use crate::zoho::refusal::{self, Refusal};
 use crate::zoho::token::AccessToken;
 
@@ -29,6 +29,8 @@ const READ_PAUSE: Duration = Duration::from_millis(250);
 /// Whose dialect an answer is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Product {
+    Books,
+    Cliq,
     Crm,
     WorkDrive,
 }
@@ -59,7 +61,8 @@ pub(crate) struct Call<'a> {
     pub(crate) operation: &'static Operation,
     /// The id of the thing it is about, for "not found".
     pub(crate) subject: &'a str,
-    /// Limits to respect: the narrowest first, the broadest last.
+    /// Limits to respect, in the order in which permits are taken: the narrowest first, the broadest last. Of Cliq the
+    /// one that closes for the whole person comes first, so that no permit grows old behind it.
     pub(crate) lanes: Vec<Lane>,
 }
 
@@ -109,11 +112,11 @@ impl Client {
         loop {
             tracing::Span::current().record("attempt", number);
             self.enter(&call.lanes).await?;
-            let measured = Measured::start(call.operation.name);
+            let measured = Measured::start("zoho", call.operation.name);
             let result = attempt(token.clone()).await;
             measured.end(&result);
             match result {
-                Err(error) if !token_replaced && may_be_the_token(&error) => {
+                Err(error) if !token_replaced && self.may_be_the_token(call.operation.product, &error) => {
                     token = self.inner.tokens.replace(&token).await?;
                     token_replaced = true;
                 }
@@ -140,7 +143,7 @@ impl Client {
     /// Lets a successful answer pass and turns any other into an error; a throttle answer also closes its lane.
     pub(crate) async fn accept(&self, call: &Call<'_>, answer: Answer) -> Result<Answer, Error> {
         tracing::Span::current().record("http.response.status_code", answer.status.as_u16());
-        if answer.status.is_success() || answer.status.as_u16() == 304 {
+        if refusal::is_success(call.operation.product, &answer) {
             self.inner.pace.passed(call.operation.product);
             return Ok(answer);
         }
@@ -162,6 +165,12 @@ impl Client {
     async fn close_lane(&self, call: &Call<'_>, code: String, wait: Option<TimeDelta>, narrow: bool) -> Error {
         let now = self.inner.settings.clock.now();
         let until = self.inner.pace.until(call.operation.product, now, wait);
+        if call.operation.product == Product::Cliq {
+            for lane in &call.lanes {
+                self.refuse(Some(lane), until).await;
+            }
+            return Error::Throttled(Throttled { until, scope: ThrottleScope::User, reason: code });
+        }
         let (narrowest, broadest) = (call.lanes.first(), call.lanes.last());
         let folder = narrowest
             .filter(|_| narrow)
@@ -176,9 +185,24 @@ impl Client {
         let scope = match (call.operation.product, folder) {
             (Product::WorkDrive, Some(folder)) if !everywhere => ThrottleScope::Folder(folder),
             (Product::WorkDrive, _) => ThrottleScope::Token,
-            (Product::Crm, _) => ThrottleScope::Organization,
+            (Product::Cliq, _) => ThrottleScope::User,
+            (Product::Books | Product::Crm, _) => ThrottleScope::Organization,
         };
         Error::Throttled(Throttled { until, scope, reason: code })
+    }
+
+    /// Whether a new token may help: the provider said so, or it said nothing but 401, or what it said means a bad token
+    /// here and a missing right there. The second is believed once only, and the third seldom, so that a missing right
+    /// does not use up the refreshes.
+    fn may_be_the_token(&self, product: Product, error: &Error) -> bool {
+        match error {
+            Error::TokenExpired { .. } => true,
+            Error::Denied { code, .. } if code == "status_401" => true,
+            Error::Denied { code, .. } => {
+                refusal::is_doubtful(product, code) && self.inner.pace.may_doubt(self.inner.settings.clock.now())
+            }
+            _ => false,
+        }
     }
 
     /// The caller learns of the throttle in any case, so a budget that cannot remember it is only warned about.
@@ -191,16 +215,6 @@ impl Client {
                 "the budget could not remember a refusal"
             );
         }
-    }
-}
-
-/// Whether a new token may help: the provider said so, or it said nothing but 401. The second is believed once only, so
-/// that a missing right does not use up the refreshes.
-fn may_be_the_token(error: &Error) -> bool {
-    match error {
-        Error::TokenExpired { .. } => true,
-        Error::Denied { code, .. } => code == "status_401",
-        _ => false,
     }
 }
 

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::error::{Error, Outcome};
 use crate::http::answer::Answer;
 use crate::zoho::call::{Call, Product};
-use crate::zoho::{crm, workdrive};
+use crate::zoho::{books, cliq, crm, workdrive};
 
 /// The meaning of a refusal.
 #[derive(Debug)]
@@ -25,9 +25,30 @@ pub(crate) enum Refusal {
     Failed(Error),
 }
 
+/// Whether the call was done. Books says so in the body as well, and may say there that it was not.
+pub(crate) fn is_success(product: Product, answer: &Answer) -> bool {
+    match product {
+        Product::Books => answer.status.is_success() && !books::dialect::complains(answer),
+        Product::Cliq | Product::Crm | Product::WorkDrive => {
+            answer.status.is_success() || answer.status.as_u16() == 304
+        }
+    }
+}
+
+/// Whether the code of a denial is seen for a bad token as well as for a missing right.
+pub(crate) fn is_doubtful(product: Product, code: &str) -> bool {
+    match product {
+        Product::Books => code == books::dialect::NOT_AUTHORIZED,
+        Product::Cliq => code == cliq::dialect::UNAUTHORIZED,
+        Product::Crm | Product::WorkDrive => false,
+    }
+}
+
 /// Reads an unsuccessful answer in the dialect of its product.
 pub(crate) fn judge(call: &Call<'_>, answer: &Answer, now: DateTime<Utc>) -> Refusal {
     match call.operation.product {
+        Product::Books => books::dialect::judge(call, answer, now),
+        Product::Cliq => cliq::dialect::judge(call, answer, now),
         Product::Crm => crm::dialect::judge(call, answer, now),
         Product::WorkDrive => workdrive::dialect::judge(call, answer, now),
     }

@@ -53,6 +53,25 @@ impl Region {
         }
     }
 
+    /// The base URL of the data centre's accounts server.
+    ///
+    /// # Panics
+    /// Never: the hosts are constants.
+    #[must_use]
+    pub fn accounts_server(self) -> Url {
+        https(self.hosts()[0], "")
+    }
+
+    /// The data centre that the accounts server means by a `location`.
+    #[must_use]
+    pub fn at_location(location: &str) -> Option<Self> {
+        // The one name that differs from ours.
+        if location.eq_ignore_ascii_case("us") {
+            return Some(Self::Com);
+        }
+        Self::ALL.into_iter().find(|region| *region != Self::Com && region.as_str().eq_ignore_ascii_case(location))
+    }
+
     /// Hosts: accounts server, API domain, WorkDrive download, WorkDrive upload, Cliq.
     fn hosts(self) -> [&'static str; 5] {
         match self {
@@ -107,9 +126,9 @@ impl fmt::Display for Region {
 /// Base URLs of one account; each may be replaced, for a proxy, a test or a simulator. Paths in them are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// Accounts server; `/oauth/v2/token` is appended.
+    /// Accounts server; `/oauth/v2/…` is appended.
     pub accounts: Url,
-    /// API domain; `/crm/v8/…` is appended.
+    /// API domain; `/crm/v8/…` and `/books/v3/…` are appended.
     pub api: Url,
     /// WorkDrive API; `/api/v1/…` is appended. By default the API domain's `/workdrive`.
     pub workdrive: Url,
@@ -117,7 +136,7 @@ pub struct Endpoints {
     pub download: Url,
     /// WorkDrive stream upload host; `/workdrive-api/v1/stream/upload` is appended.
     pub upload: Url,
-    /// Cliq host; `/api/v2/…` is appended.
+    /// Cliq host; `/api/v2/…` and `/api/v3/…` are appended.
     pub cliq: Url,
 }
 

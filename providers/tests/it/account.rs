@@ -20,6 +20,10 @@ pub(crate) fn open_limits() -> Limits {
         workdrive_metadata_per_second: 10_000.0,
         crm_per_second: 10_000.0,
         crm_heavy_per_second: 10_000.0,
+        cliq_messages_per_minute: 10_000,
+        cliq_lists_per_minute: 10_000,
+        cliq_searches_per_minute: 10_000,
+        books_per_minute: 10_000_000,
         ..Limits::default()
     }
 }
@@ -32,6 +36,7 @@ pub(crate) fn settings(server: &Url) -> Settings {
     settings.endpoints.workdrive = at("/workdrive");
     settings.endpoints.download = at("/download");
     settings.endpoints.upload = at("/upload");
+    settings.endpoints.cliq = at("/cliq");
     settings.limits = open_limits();
     settings
 }

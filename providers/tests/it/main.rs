@@ -3,10 +3,13 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod account;
+mod books;
 mod budget;
+mod cliq;
 mod crm;
 mod download;
 mod listing;
+mod oauth;
 mod reads;
 mod secrets;
 mod server;

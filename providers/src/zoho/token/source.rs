@@ -25,7 +25,7 @@ const LAST_USE: TimeDelta = TimeDelta::seconds(10);
 /// Gives out the access token of one account.
 #[derive(Debug)]
 pub(crate) struct Tokens {
-    accounts: Accounts,
+    accounts: Arc<Accounts>,
     store: Arc<dyn TokenStore>,
     clock: Clock,
     /// Held by the one task that refreshes.
@@ -65,7 +65,7 @@ enum Stored {
 }
 
 impl Tokens {
-    pub(crate) fn new(accounts: Accounts, store: Arc<dyn TokenStore>, clock: Clock) -> Self {
+    pub(crate) fn new(accounts: Arc<Accounts>, store: Arc<dyn TokenStore>, clock: Clock) -> Self {
         Self { accounts, store, clock, turn: tokio::sync::Mutex::default(), state: Mutex::default() }
     }
 

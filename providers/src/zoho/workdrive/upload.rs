@@ -18,10 +18,10 @@ use uuid::Uuid;
 use crate::error::{Error, Outcome};
 use crate::http;
 use crate::http::answer::{Answer, no_answer};
+use crate::http::measure::Measured;
 use crate::http::outgoing::{Outgoing, Progress};
 use crate::zoho::call::{Call, Operation, authorization, built};
 use crate::zoho::lenient;
-use crate::zoho::measure::Measured;
 use crate::zoho::token::AccessToken;
 use crate::zoho::workdrive::folder::taken;
 use crate::zoho::workdrive::{JSON_API, WorkDrive, write};
@@ -125,7 +125,7 @@ impl WorkDrive<'_> {
             false => self.stream(upload, body),
         };
         let request = built(call, request.header(AUTHORIZATION, authorization(&token)?).header(ACCEPT, JSON_API))?;
-        let measured = Measured::start(call.operation.name);
+        let measured = Measured::start("zoho", call.operation.name);
         let result = self.exchange(call, upload, request, &progress).await;
         measured.end(&result);
         self.replace_refused(&token, &result).await?;
