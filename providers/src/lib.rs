@@ -3,5 +3,7 @@
 pub mod budget;
 pub mod clock;
 pub mod error;
+pub mod google;
 pub mod http;
+pub mod ingest;
 pub mod zoho;

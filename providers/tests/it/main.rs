@@ -8,6 +8,8 @@ mod budget;
 mod cliq;
 mod crm;
 mod download;
+mod google;
+mod ingest;
 mod listing;
 mod oauth;
 mod reads;
