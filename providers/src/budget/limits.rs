@@ -79,25 +79,25 @@ impl Limits {
         Lane { name: Cow::Borrowed("oauth.exchange"), limit: per_minute(4) }
     }
 
-    /// Every Cliq call; without a limit of its own, but a lock closes it.
+    /// Every lane of Cliq: a lock is on the person and closes all of them.
     #[must_use]
-    pub fn cliq(&self) -> Lane {
-        Lane { name: Cow::Borrowed("cliq"), limit: Limit::Unlimited }
+    pub fn cliq(&self) -> [Lane; 3] {
+        [self.cliq_messages(), self.cliq_lists(), self.cliq_search()]
     }
 
-    /// Reads of messages, in addition to [`Self::cliq`].
+    /// Reads of Cliq messages.
     #[must_use]
     pub fn cliq_messages(&self) -> Lane {
         Lane { name: Cow::Borrowed("cliq.messages"), limit: per_minute(self.cliq_messages_per_minute) }
     }
 
-    /// Lists of channels, threads and users, in addition to [`Self::cliq`].
+    /// Lists of Cliq channels, threads and users.
     #[must_use]
     pub fn cliq_lists(&self) -> Lane {
         Lane { name: Cow::Borrowed("cliq.lists"), limit: per_minute(self.cliq_lists_per_minute) }
     }
 
-    /// Searches, in addition to [`Self::cliq`].
+    /// Searches of Cliq messages.
     #[must_use]
     pub fn cliq_search(&self) -> Lane {
         Lane { name: Cow::Borrowed("cliq.search"), limit: per_minute(self.cliq_searches_per_minute) }

@@ -61,8 +61,7 @@ pub(crate) struct Call<'a> {
     pub(crate) operation: &'static Operation,
     /// The id of the thing it is about, for "not found".
     pub(crate) subject: &'a str,
-    /// Limits to respect, in the order in which permits are taken: the narrowest first, the broadest last. Of Cliq the
-    /// one that closes for the whole person comes first, so that no permit grows old behind it.
+    /// Limits to respect: the narrowest first, the broadest last.
     pub(crate) lanes: Vec<Lane>,
 }
 
@@ -166,8 +165,8 @@ impl Client {
         let now = self.inner.settings.clock.now();
         let until = self.inner.pace.until(call.operation.product, now, wait);
         if call.operation.product == Product::Cliq {
-            for lane in &call.lanes {
-                self.refuse(Some(lane), until).await;
+            for lane in self.inner.settings.limits.cliq() {
+                self.refuse(Some(&lane), until).await;
             }
             return Error::Throttled(Throttled { until, scope: ThrottleScope::User, reason: code });
         }

@@ -61,7 +61,7 @@ impl<'a> Cliq<'a> {
     ) -> Result<Answer, Error> {
         let url = http::with_query(self.url("v2", segments), query);
         let lane = self.client.inner.settings.limits.cliq_lists();
-        self.client.call(self.call(operation, subject, lane), self.request(Method::GET, url)).await
+        self.client.call(call(operation, subject, lane), self.request(Method::GET, url)).await
     }
 
     /// A read of messages of version 2, a single one included: no limit of its own is documented for that.
@@ -77,7 +77,7 @@ impl<'a> Cliq<'a> {
             url = http::with_query(url, query);
         }
         let lane = self.client.inner.settings.limits.cliq_messages();
-        self.client.call(self.call(operation, subject, lane), self.request(Method::GET, url)).await
+        self.client.call(call(operation, subject, lane), self.request(Method::GET, url)).await
     }
 
     fn url(&self, version: &str, segments: &[&str]) -> Url {
@@ -87,10 +87,10 @@ impl<'a> Cliq<'a> {
     fn request(&self, method: Method, url: Url) -> RequestBuilder {
         self.client.request(method, url).header(ACCEPT, "application/json")
     }
+}
 
-    fn call<'s>(&self, operation: &'static Operation, subject: &'s str, lane: Lane) -> Call<'s> {
-        Call { operation, subject, lanes: vec![self.client.inner.settings.limits.cliq(), lane] }
-    }
+fn call<'s>(operation: &'static Operation, subject: &'s str, lane: Lane) -> Call<'s> {
+    Call { operation, subject, lanes: vec![lane] }
 }
 
 /// A chat id that may go into a path.

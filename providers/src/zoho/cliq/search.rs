@@ -62,7 +62,7 @@ impl Cliq<'_> {
         query.extend(from.parameter());
         let url = http::with_query(self.url("v3", &["messages", "search"]), &query);
         let lane = self.client.inner.settings.limits.cliq_search();
-        let answer = self.client.call(self.call(&SEARCH, &chats, lane), self.request(Method::GET, url)).await?;
+        let answer = self.client.call(super::call(&SEARCH, &chats, lane), self.request(Method::GET, url)).await?;
         page(SEARCH.name, &answer, &["messages"], from, |fields| {
             let chat_id = text(&fields, "chat_id");
             Ok(Found {

@@ -7,7 +7,9 @@ use crate::zoho::call::Operation;
 use crate::zoho::cliq::page::{Page, PageFrom, page, text};
 use crate::zoho::cliq::{Cliq, MessageId, read};
 
-const THREADS: Operation = read("cliq.threads", "ZohoCliq.Channels.READ", "cliq threads");
+/// Which scope allows the lists of threads is not documented; these are those of what threads hang on.
+const THREADS_SCOPE: &str = "probably ZohoCliq.Channels.READ and ZohoCliq.Chats.READ";
+const THREADS: Operation = read("cliq.threads", THREADS_SCOPE, "cliq threads");
 
 /// A thread as it was when we asked. The names of its fields are those of version 3 (`GET /threads/{id}` in the OpenAPI
 /// files); the rows of the list of version 2 are not documented and read the same way.
