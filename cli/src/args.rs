@@ -70,6 +70,11 @@ pub enum Command {
         /// For which shell
         shell: clap_complete::Shell,
     },
+    /// Tokens for the API
+    #[command(subcommand)]
+    Token(Token),
+    /// Print the description of the API (OpenAPI 3.1, JSON)
+    Openapi(Openapi),
 }
 
 /// `demo`
@@ -351,6 +356,38 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
+/// `token`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Token {
+    /// Print a token, signed with auth.secret
+    Issue(TokenIssue),
+}
+
+/// `token issue`
+#[derive(Debug, Clone, Args)]
+pub struct TokenIssue {
+    /// What it entitles to: super_admin, admin, manager, operator, viewer
+    #[arg(long, value_name = "ROLE")]
+    pub role: api::Role,
+    /// Whose things are within reach; only a super_admin may do without, and then reaches everybody's
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Who will bear it, for the audit trail [default: the user of the operating system]
+    #[arg(long, value_name = "WHO")]
+    pub subject: Option<String>,
+    /// How long it counts: a number and s, m, h or d
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    pub expires: String,
+}
+
+/// `openapi`
+#[derive(Debug, Clone, Args)]
+pub struct Openapi {
+    /// Only the endpoints with their roles, as a table in Markdown
+    #[arg(long)]
+    pub table: bool,
+}
+
     fn command_line_is_consistent() {
         super::Cli::command().debug_assert();
     }

@@ -15,6 +15,7 @@ mod migrate;
 mod migrate_store;
 mod output;
 mod progress;
+mod openapi;
 mod projections;
 mod registrations;
 mod rejected;
@@ -25,13 +26,14 @@ mod summary;
 mod time;
 mod transfer;
 
+mod token;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use consumers::transfer::settings::Transfers;
 use event_log::Access;
 
-use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations};
+use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations, Token};
 use crate::output::Output;
 use crate::runtime::{Parts, load, open_log};
 
@@ -112,6 +114,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gateledger", &mut std::io::stdout());
         }
+        Command::Token(Token::Issue(arguments)) => token::issue(&quiet(&global)?, &arguments, output)?,
+        Command::Openapi(arguments) => openapi::print(&arguments)?,
     }
     Ok(true)
 }

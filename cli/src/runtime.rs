@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use anyhow::Context as _;
+use api::Api;
 use clap::ValueEnum as _;
 use consumers::transfer::settings::Transfers;
 use consumers::{Consumer, Work};
@@ -19,7 +20,7 @@ use service::shutdown::Service;
 use tokio_util::sync::CancellationToken;
 
 use gateway::intake::Intake;
-use gateway::server::{About, Carrier, Http, RenderMetrics};
+use gateway::server::{About, Carrier, Http, MoreRoutes, RenderMetrics};
 use service::telemetry::{self, TerminalMode};
 
 use crate::args::{Global, Role};
@@ -112,7 +113,7 @@ impl Parts {
     /// process is.
     ///
     /// # Errors
-    /// When the address is taken, or a webhook's secret cannot be had.
+    /// When the address is taken, or a secret cannot be had.
     pub fn http(
         &self,
         roles: &BTreeSet<Role>,
@@ -140,7 +141,28 @@ impl Parts {
         };
         let mut config = Config::clone(&self.config);
         config.http.listen = listen.unwrap_or(config.http.listen);
-        Ok(Http::bind(&config, self.log.clone(), about, metrics, stop)?)
+        let more: MoreRoutes = if roles.contains(&Role::Gateway) {
+            let api = self.api()?;
+            Arc::new(move |app| api.configure(app))
+        } else {
+            Arc::new(|_| {})
+        };
+        Ok(Http::bind_with(&config, self.log.clone(), about, metrics, more, stop)?)
+    }
+
+    /// The API for people.
+    ///
+    /// # Errors
+    /// When tokens cannot be checked with the settings.
+    pub fn api(&self) -> anyhow::Result<Api> {
+        let parts = api::Parts {
+            config: self.config.clone(),
+            log: self.log.clone(),
+            accounts: self.accounts.clone(),
+            transfers: self.transfers.clone(),
+            clock: SystemClock::shared(),
+        };
+        Ok(Api::open(parts)?)
     }
 
     /// What the consumers work with.

@@ -84,6 +84,9 @@ pub struct Carrier {
 /// Renders all metrics of the process in Prometheus' text format.
 pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// Adds what else is served at the same address.
+pub type MoreRoutes = Arc<dyn Fn(&mut web::ServiceConfig) + Send + Sync>;
+
 /// A server that is bound to its address.
 pub struct Http {
     address: SocketAddr,
@@ -130,6 +133,21 @@ impl Http {
         metrics: RenderMetrics,
         stop: CancellationToken,
     ) -> Result<Self, Error> {
+        Self::bind_with(config, log, about, metrics, Arc::new(|_| {}), stop)
+    }
+
+    /// As [`Http::bind`], with further addresses; those of the gateway come first.
+    ///
+    /// # Errors
+    /// As [`Http::bind`].
+    pub fn bind_with(
+        config: &Config,
+        log: Log,
+        about: About,
+        metrics: RenderMetrics,
+        more: MoreRoutes,
+        stop: CancellationToken,
+    ) -> Result<Self, Error> {
         let (rejected, rejected_writer) = rejected::open(log.clone(), config.webhooks.rejected_keep);
         let receivers =
             if about.operator_only { Default::default() } else { receivers(config, log.database().readers())? };
@@ -149,6 +167,8 @@ impl Http {
                 .app_data(status.clone())
                 .app_data(metrics.clone())
                 .configure(routes)
+                .configure(|app| more(app))
+                .default_service(web::to(not_found))
         };
         let address = config.http.listen;
         let server = HttpServer::new(app)
@@ -201,8 +221,7 @@ fn routes(app: &mut web::ServiceConfig) {
         .route("/health", web::get().to(readiness::health))
         .route("/ready", web::get().to(readiness::ready))
         .route("/status", web::get().to(status::status))
-        .route("/metrics", web::get().to(render_metrics))
-        .default_service(web::to(not_found));
+        .route("/metrics", web::get().to(render_metrics));
 }
 
 async fn render_metrics(metrics: Data<RenderMetrics>) -> HttpResponse {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub mod account;
+mod auth;
 mod environment;
 mod error;
 mod http;
@@ -85,6 +86,8 @@ pub struct Config {
     /// `[log]`.
     pub log: Log,
     /// `[service]`.
+    /// `[auth]`.
+    pub auth: Auth,
     pub service: Service,
     /// `[vault]`.
     pub vault: Vault,
@@ -162,11 +165,13 @@ impl Config {
         let kafka = kafka.map(|(name, secret)| (format!("kafka.options.{name}"), secret));
         let problems: Vec<Problem> = accounts
             .chain(vault)
+        let auth = self.auth.secret.iter().map(|secret| ("auth.secret".to_owned(), secret));
             .chain(kafka)
             .filter_map(|(key, secret)| {
                 let error = self.resolve(secret).err()?;
                 let message = format!("`{key}` cannot be used: {}", with_cause(&error));
                 Some(Problem { key, message, origin: None })
+            .chain(auth)
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid { problems }) }
@@ -214,7 +219,7 @@ impl Config {
         let accounts: BTreeMap<String, Account> = root
             .named("accounts")
             .into_iter()
-            .map(|(name, section)| (name.clone(), Account::read(&name, section, &http)))
+            .map(|(name, section)| (name.clone(), Account::read(&name, section, &http, &names)))
             .collect();
         let transfers = root
             .named("transfers")
@@ -233,6 +238,7 @@ impl Config {
             accounts,
             transfers,
             environment,
+            auth: Auth::read(root.section("auth"), &environment),
             file,
             unused,
         };

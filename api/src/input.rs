@@ -1,0 +1,111 @@
+//! Requests into values: address, parameters and body are read and checked by the shapes that the document shows.
+
+mod shape;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::{BytesMut, Payload};
+use futures::StreamExt as _;
+use percent_encoding::percent_decode_str;
+use schemars::Schema;
+use serde_json::{Map, Value};
+use url::form_urlencoded;
+
+use crate::endpoints::Entry;
+use crate::openapi::Shapes;
+use crate::problem::{self, InputError, Place, Problem};
+
+/// Longest body.
+pub(crate) const BODY_LIMIT: usize = 1 << 20;
+
+/// The parameters in the address.
+///
+/// # Errors
+/// 404 for a name that nothing can have, 400 for another misfit.
+pub(crate) fn path(request: &HttpRequest, entry: &Entry, shapes: &Shapes) -> Result<Value, Problem> {
+    let mut values = Map::new();
+    for (name, text) in request.match_info().iter() {
+        let Ok(text) = percent_decode_str(text).decode_utf8() else {
+            return Err(Problem::new(&problem::NOT_FOUND, "the address is not UTF-8"));
+        };
+        values.insert(name.to_owned(), shapes.read(&text, property(&entry.path, name)));
+    }
+    checked(Value::Object(values), &entry.path, shapes, Place::Path)
+}
+
+/// The parameters after `?`.
+///
+/// # Errors
+/// 400.
+pub(crate) fn query(request: &HttpRequest, entry: &Entry, shapes: &Shapes) -> Result<Value, Problem> {
+    let mut values = Map::new();
+    let mut errors = Vec::new();
+    for (name, text) in form_urlencoded::parse(request.query_string().as_bytes()) {
+        let schema = property(&entry.query, &name);
+        if shapes.is_list(schema) {
+            let item = shapes.read(&text, schema.and_then(|schema| schema.get("items")));
+            if let Value::Array(items) = values.entry(name.as_ref()).or_insert_with(|| Value::Array(Vec::new())) {
+                items.push(item);
+            }
+        } else if values.insert(name.to_string(), shapes.read(&text, schema)).is_some() {
+            let remedy = "give it once".to_owned();
+            errors.push(InputError {
+                place: Place::Query,
+                field: name.into_owned(),
+                problem: "is given more than once".to_owned(),
+                remedy,
+            });
+        }
+    }
+    if !errors.is_empty() {
+        return Err(Problem::invalid(errors));
+    }
+    checked(Value::Object(values), &entry.query, shapes, Place::Query)
+}
+
+/// The body; an empty object where the endpoint takes none.
+///
+/// # Errors
+/// 400, 413, 415.
+///
+/// # Cancellation
+/// Safe.
+pub(crate) async fn body(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    entry: &Entry,
+    shapes: &Shapes,
+) -> Result<Value, Problem> {
+    let Some(schema) = &entry.body else { return Ok(Value::Object(Map::new())) };
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case("application/json") {
+        let detail = "the body must be announced as Content-Type: application/json";
+        return Err(Problem::new(&problem::CONTENT_TYPE_UNSUPPORTED, detail));
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(part) = payload.next().await {
+        let part = part.map_err(|error| misfit(format!("cannot be read to its end: {error}"), "send it again"))?;
+        if bytes.len() + part.len() > BODY_LIMIT {
+            let detail = format!("the body is longer than {BODY_LIMIT} bytes; send less at a time");
+            return Err(Problem::new(&problem::BODY_TOO_LARGE, detail));
+        }
+        bytes.extend_from_slice(&part);
+    }
+    let value = serde_json::from_slice(&bytes).map_err(|error| misfit(format!("is no JSON: {error}"), "send JSON"))?;
+    checked(value, schema, shapes, Place::Body)
+}
+
+fn misfit(problem: String, remedy: &str) -> Problem {
+    let (field, remedy) = (String::new(), remedy.to_owned());
+    Problem::invalid(vec![InputError { place: Place::Body, field, problem: format!("the body {problem}"), remedy }])
+}
+
+fn property<'s>(schema: &'s Schema, name: &str) -> Option<&'s Value> {
+    schema.get("properties").and_then(|properties| properties.get(name))
+}
+
+fn checked(value: Value, schema: &Schema, shapes: &Shapes, place: Place) -> Result<Value, Problem> {
+    let errors = shape::check(&value, schema.as_value(), shapes, place);
+    if errors.is_empty() { Ok(value) } else { Err(Problem::invalid(errors)) }
+}
