@@ -30,6 +30,7 @@ mod value;
 mod vault;
 
 pub use account::{Account, Credentials, Endpoints, Limits, Provider, Webhook};
+pub use auth::Auth;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem, UnknownAccount};
 pub use http::Http;
