@@ -325,6 +325,7 @@ impl Exchange<'_> {
     fn after(&self, answer: Answer) -> Ending {
         match &self.fault {
             Some(Fault::CutAfter {}) => Ending::Cut,
+            Some(Fault::StatusAfter { code }) => Ending::Answer(dispatch::failed(self.route.product(), *code, false)),
             Some(Fault::TruncatedJson {}) => Ending::Answer(answer.truncated()),
             Some(Fault::CutMidBody { after_bytes }) => Ending::Answer(answer.cut_after(*after_bytes)),
             Some(Fault::SlowDrip { bytes_per_second }) => Ending::Answer(answer.dripping(*bytes_per_second)),

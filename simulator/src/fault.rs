@@ -140,6 +140,11 @@ pub enum Fault {
     TruncatedJson {},
     /// Nothing is done and no answer ever comes; the connection stays open.
     Hang {},
+    /// All is done and kept, the answer is a failure with this status all the same.
+    StatusAfter {
+        /// HTTP status.
+        code: u16,
+    },
     /// All is done and kept, no answer ever comes; the connection stays open.
     HangAfter {},
     /// A download trickles.
@@ -168,6 +173,7 @@ impl Fault {
             Self::Delay { .. } => "delay",
             Self::TruncatedJson {} => "truncated_json",
             Self::Hang {} => "hang",
+            Self::StatusAfter { .. } => "status_after",
             Self::HangAfter {} => "hang_after",
             Self::SlowDrip { .. } => "slow_drip",
             Self::ShortBody { .. } => "short_body",

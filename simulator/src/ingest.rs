@@ -24,8 +24,8 @@ use received::{Kept, Known};
 /// Longest `Idempotency-Key` in bytes.
 const KEY_BYTES: usize = 255;
 
-/// A batch under way. While it lives its key is answered with 409; dropped before the end, as when the client goes
-/// away, nothing is kept.
+/// A batch under way. While it lives its key is answered with 409, also when the client has gone: the platform does not
+/// stop what runs (google.md section 6.3).
 struct Handling<'a> {
     shared: &'a Shared,
     kept: Kept,

@@ -108,23 +108,30 @@ async fn key_under_way_is_409_until_it_is_done() {
     let fixture = open().await;
     fixture.control.set_knobs(json!({"ingest": {"latency_ms": 300}})).unwrap();
     let body = batch(0..1);
-    let slow = post(&fixture, "key", &body).send();
-    let second = async {
-        let held = async {
-            while fixture.control.counts().requests("ingest.post") == 0 {
-                let answer = post(&fixture, "key", &batch(0..1)).send().await.unwrap();
-                if answer.status() == StatusCode::CONFLICT {
-                    assert_eq!(answer.headers()["retry-after"], "1");
-                    return;
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(5), held).await.unwrap();
-    };
-    let (first, ()) = tokio::join!(slow, second);
-    assert_eq!(first.unwrap().status(), StatusCode::OK);
+    let (one, other) = tokio::join!(post(&fixture, "key", &body).send(), post(&fixture, "key", &body).send());
+    let mut answers = [one.unwrap(), other.unwrap()];
+    answers.sort_by_key(Response::status);
+    let [taken, busy] = answers;
+    assert_eq!(taken.status(), StatusCode::OK);
+    assert_eq!(busy.headers()["retry-after"], "1");
+    assert_eq!(problem(busy).await, (409, "busy".to_owned()));
     assert_eq!(fixture.control.ingest().counts.accepted, 1);
-    assert!(fixture.control.ingest().counts.busy >= 1);
+    assert_eq!(json_of(post(&fixture, "key", &body).send().await.unwrap()).await["duplicate"], true);
+}
+
+#[tokio::test]
+async fn batch_is_kept_although_the_client_left_before_the_answer() {
+    let fixture = open().await;
+    fixture.control.set_knobs(json!({"ingest": {"latency_ms": 300}})).unwrap();
+    let gone = post(&fixture, "key", &batch(0..1)).timeout(Duration::from_millis(100)).send().await;
+    assert!(gone.is_err());
+    let kept = async {
+        while fixture.control.ingest().batches.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), kept).await.expect("kept within ten seconds");
+    assert_eq!(json_of(post(&fixture, "key", &batch(0..1)).send().await.unwrap()).await["duplicate"], true);
 }
 
 #[tokio::test]
@@ -135,12 +142,14 @@ async fn batch_whose_answer_never_came_is_kept_and_counted_once() {
     assert!(hanging.is_err());
     fixture.control.add_fault(FaultRule::once("ingest.post", Fault::CutAfter {})).unwrap();
     assert!(post(&fixture, "key-2", &batch(2..4)).send().await.is_err());
-    for (key, numbers) in [("key-1", 0..2), ("key-2", 2..4)] {
+    fixture.control.add_fault(FaultRule::once("ingest.post", Fault::StatusAfter { code: 504 })).unwrap();
+    assert_eq!(problem(post(&fixture, "key-4", &batch(6..8)).send().await.unwrap()).await.0, 504);
+    for (key, numbers) in [("key-1", 0..2), ("key-2", 2..4), ("key-4", 6..8)] {
         assert_eq!(json_of(post(&fixture, key, &batch(numbers)).send().await.unwrap()).await["duplicate"], true);
     }
     fixture.control.add_fault(FaultRule::once("ingest.post", Fault::CutBefore {})).unwrap();
     assert!(post(&fixture, "key-3", &batch(4..5)).send().await.is_err());
-    assert_eq!(fixture.control.ingest().lines("O123").len(), 4);
+    assert_eq!(fixture.control.ingest().lines("O123").len(), 6);
 }
 
 #[tokio::test]
