@@ -76,9 +76,6 @@ impl Parts {
     /// When the database cannot be used or another process works on it, or a setting cannot be what it should be.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         config.check_secrets()?;
-        for section in &config.unused {
-            tracing::warn!("the section [{section}] of the configuration is not used by this version");
-        }
         let transfers = Transfers::of(&config)?;
         // Tables that belong to another role are brought up to date by `migrate`, as that role.
         let access = if config.store.owner_url.is_some() { Access::Existing } else { Access::CreateAndMigrate };

@@ -13,6 +13,7 @@ mod auth;
 mod environment;
 mod error;
 mod http;
+mod ingest;
 mod kafka;
 mod legacy;
 mod log;
@@ -29,11 +30,12 @@ mod tree;
 mod value;
 mod vault;
 
-pub use account::{Account, Credentials, Endpoints, Limits, Provider, Webhook};
+pub use account::{Account, Cliq, Credentials, Endpoints, Limits, Provider, Webhook};
 pub use auth::Auth;
 pub use environment::Environment;
 pub use error::{ConfigError, Problem, UnknownAccount};
 pub use http::Http;
+pub use ingest::{GoogleIdToken, Ingest, IngestAuth};
 pub use kafka::Kafka;
 pub use log::{Format, Log};
 pub use origin::Origin;
@@ -84,11 +86,11 @@ pub struct Config {
     pub kafka: Option<Kafka>,
     /// `[http]`.
     pub http: Http,
+    /// `[auth]`.
+    pub auth: Auth,
     /// `[log]`.
     pub log: Log,
     /// `[service]`.
-    /// `[auth]`.
-    pub auth: Auth,
     pub service: Service,
     /// `[vault]`.
     pub vault: Vault,
@@ -98,14 +100,14 @@ pub struct Config {
     pub registrar: Registrar,
     /// `[accounts.NAME]` by name.
     pub accounts: BTreeMap<String, Account>,
+    /// `[ingest.NAME]` by name.
+    pub ingests: BTreeMap<String, Ingest>,
     /// `[transfers.NAME]` by name.
     pub transfers: BTreeMap<String, Transfer>,
     /// The variables that secrets are resolved with.
     pub environment: Environment,
     /// The file that was read, if there was one.
     pub file: Option<PathBuf>,
-    /// Sections that are there and that this version does not use yet; to be told at start.
-    pub unused: Vec<&'static str>,
 }
 
 /// What is wanted of a configuration.
@@ -161,18 +163,20 @@ impl Config {
     /// [`ConfigError::Invalid`] with all secrets that are missing, and where each was looked for.
     pub fn check_secrets(&self) -> Result<(), ConfigError> {
         let accounts = self.accounts.values().flat_map(Account::secrets);
+        let ingests = self.ingests.values().flat_map(Ingest::secrets);
         let vault = self.vault.key.iter().map(|key| ("vault.key".to_owned(), key));
+        let auth = self.auth.secret.iter().map(|secret| ("auth.secret".to_owned(), secret));
         let kafka = self.kafka.iter().flat_map(|kafka| &kafka.options);
         let kafka = kafka.map(|(name, secret)| (format!("kafka.options.{name}"), secret));
         let problems: Vec<Problem> = accounts
+            .chain(ingests)
             .chain(vault)
-        let auth = self.auth.secret.iter().map(|secret| ("auth.secret".to_owned(), secret));
+            .chain(auth)
             .chain(kafka)
             .filter_map(|(key, secret)| {
                 let error = self.resolve(secret).err()?;
                 let message = format!("`{key}` cannot be used: {}", with_cause(&error));
                 Some(Problem { key, message, origin: None })
-            .chain(auth)
             })
             .collect();
         if problems.is_empty() { Ok(()) } else { Err(ConfigError::Invalid { problems }) }
@@ -212,11 +216,16 @@ impl Config {
     /// Reads the sections; what does not fit is reported and replaced by its default.
     fn from_tree(tree: Tree, reading: &Reading, environment: Environment, file: Option<PathBuf>) -> Self {
         let mut root = Section::root(tree, reading);
-        // What is ingested later must not stop who describes it already.
-        let unused = root.unused("ingest").into_iter().collect();
         let store = Store::read(root.section("store"), &environment);
         let kafka = Kafka::read(root.section("kafka"));
         let http = Http::read(root.section("http"));
+        let receivers = root.named("ingest");
+        let names: Vec<String> = receivers.iter().map(|(name, _)| name.clone()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let ingests = receivers
+            .into_iter()
+            .filter_map(|(name, section)| Some((name.clone(), Ingest::read(&name, section)?)))
+            .collect();
         let accounts: BTreeMap<String, Account> = root
             .named("accounts")
             .into_iter()
@@ -229,6 +238,7 @@ impl Config {
             .collect();
         let config = Self {
             vault: Vault::read(root.section("vault"), &store, &environment),
+            auth: Auth::read(root.section("auth"), &environment),
             store,
             kafka,
             http,
@@ -237,11 +247,10 @@ impl Config {
             webhooks: Webhooks::read(root.section("webhooks")),
             registrar: Registrar::read(root.section("registrar")),
             accounts,
+            ingests,
             transfers,
             environment,
-            auth: Auth::read(root.section("auth"), &environment),
             file,
-            unused,
         };
         root.finish();
         config

@@ -9,9 +9,11 @@ use super::secret::SecretRef;
 use super::section::Section;
 use super::value::Misfit;
 
+mod cliq;
 mod signed_content;
 mod webhook;
 
+pub use cliq::Cliq;
 pub use signed_content::{Part, SignedContent};
 pub use webhook::{
     Algorithm, Channel, Content, Encoding, Hmac, StandardWebhooks, Timestamp, TimestampFormat, Verify, Webhook,
@@ -37,6 +39,8 @@ pub struct Account {
     pub limits: Limits,
     /// Key `consent_probe_seconds`: pause between looks whether a lost grant was renewed, 1 to 86,400. Default 60.
     pub consent_probe: Duration,
+    /// `[accounts.NAME.cliq]`.
+    pub cliq: Cliq,
     /// `[accounts.NAME.webhook]`; without it nothing is accepted for the account.
     pub webhook: Option<Webhook>,
 }
@@ -121,14 +125,15 @@ const UNSUPPORTED: [&str; 3] = ["microsoft", "google", "autodesk"];
 const REGIONS: [&str; 8] = ["com", "eu", "in", "au", "jp", "ca", "sa", "cn"];
 
 impl Account {
-    pub(super) fn read(name: &str, mut section: Section<'_>, http: &Http) -> Self {
+    /// `ingests` are the names of the receivers of messages.
+    pub(super) fn read(name: &str, mut section: Section<'_>, http: &Http, ingests: &[&str]) -> Self {
         section.require("provider", "write zoho or generic");
         let words = [("zoho", Provider::Zoho), ("generic", Provider::Generic)];
         let named = section.choice_but("provider", &words, &UNSUPPORTED);
         let provider = named.unwrap_or(Provider::Zoho);
         let organization = section.or("organization", "default".to_owned());
         let zoho = match provider {
-            Provider::Zoho => Zoho::read(&mut section, named.is_some()),
+            Provider::Zoho => Zoho::read(&mut section, named.is_some(), ingests),
             Provider::Generic => {
                 section.does_not_apply(&ZOHO_KEYS, "provider = \"generic\"");
                 Zoho::default()
@@ -153,6 +158,7 @@ impl Account {
             endpoints: zoho.endpoints,
             limits: zoho.limits,
             consent_probe: zoho.consent_probe,
+            cliq: zoho.cliq,
             webhook,
         }
     }
@@ -173,8 +179,8 @@ impl Account {
 }
 
 /// Keys of an account whose provider has an API.
-const ZOHO_KEYS: [&str; 7] =
-    ["region", "client_id", "client_secret", "refresh_token", "endpoints", "limits", "consent_probe_seconds"];
+const ZOHO_KEYS: [&str; 8] =
+    ["region", "client_id", "client_secret", "refresh_token", "endpoints", "limits", "consent_probe_seconds", "cliq"];
 
 /// What an account of this provider has beyond the others.
 #[derive(Default)]
@@ -184,11 +190,12 @@ struct Zoho {
     endpoints: Endpoints,
     limits: Limits,
     consent_probe: Duration,
+    cliq: Cliq,
 }
 
 impl Zoho {
     /// With an unknown provider nothing is demanded, but its keys are read, so that only the provider is reported.
-    fn read(section: &mut Section<'_>, demanding: bool) -> Self {
+    fn read(section: &mut Section<'_>, demanding: bool, ingests: &[&str]) -> Self {
         if demanding {
             section.require("client_id", "take it from the provider's API console, best as \"env:NAME\"");
             section.require("client_secret", "take it from the provider's API console, best as \"env:NAME\"");
@@ -205,6 +212,7 @@ impl Zoho {
             endpoints: Endpoints::read(section.section("endpoints")),
             limits: Limits::read(section.section("limits")),
             consent_probe: section.seconds("consent_probe_seconds", 60, 1..=86_400),
+            cliq: Cliq::read(section.section("cliq"), ingests),
         }
     }
 }

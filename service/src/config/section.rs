@@ -300,11 +300,6 @@ impl<'r> Section<'r> {
         sections
     }
 
-    /// Takes a section that this version does not use yet, and gives its name if it was there.
-    pub(super) fn unused(&mut self, key: &'static str) -> Option<&'static str> {
-        self.entries.remove(key).map(|_| key)
-    }
-
     /// Takes keys that mean nothing beside another setting, and says so.
     pub(super) fn does_not_apply(&mut self, keys: &[&'static str], beside: &str) {
         for key in keys {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod config;
+mod ingest;
 mod migration_names;
 mod place;
 mod problems;
