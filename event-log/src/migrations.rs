@@ -32,6 +32,8 @@ migrations![
     "20261122000100" "add_effect_claims",
     "20261122000200" "queue_effects_by_source",
     "20261123000000" "create_channel_mappings",
+    "20261123000100" "create_sync_jobs",
+    "20261123000110" "create_chat_cursors",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

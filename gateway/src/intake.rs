@@ -20,7 +20,7 @@ pub mod settings;
 
 pub use error::Error;
 
-use crate::{hint, poller, registrar};
+use crate::{hint, poller, registrar, sync};
 use pause::Patience;
 use settings::{Settings, Transfer};
 
@@ -77,6 +77,11 @@ impl Intake {
 
     pub(crate) fn client(&self, account: &str) -> Result<&Client, Error> {
         self.clients.get(account).ok_or_else(|| Error::NoSuchAccount(account.to_owned()))
+    }
+
+    /// The accounts that can be asked for anything.
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        self.clients.keys().cloned().collect()
     }
 
     pub(crate) fn has_client(&self, account: &str) -> bool {
@@ -162,6 +167,7 @@ pub async fn run_poller(intake: Arc<Intake>, stop: CancellationToken) -> Result<
             lead(&intake.leadership(transfer.poll()), &stop, work).await
         });
     }
+    tasks.spawn(sync::run(intake.clone(), stop.clone()));
     all_or_stop(tasks, &stop).await
 }
 

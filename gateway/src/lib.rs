@@ -15,4 +15,5 @@ pub mod schedule;
 pub mod server;
 pub mod signature;
 mod status;
+pub mod sync;
 mod webhook;

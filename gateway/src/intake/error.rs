@@ -7,6 +7,9 @@ pub enum Error {
     /// The log refused or failed.
     #[error(transparent)]
     Log(#[from] event_log::Error),
+    /// A mapping could not be read or noted.
+    #[error(transparent)]
+    Mapping(#[from] mappings::Error),
     /// A module or field in the configuration cannot be one of the CRM. A person must correct it.
     #[error("{key}: {source}")]
     BadName {
@@ -41,6 +44,7 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Error::Log(error) => error.is_retryable(),
+            Error::Mapping(error) => error.is_retryable(),
             Error::Provider(error) => error.is_retryable(),
             Error::LostLease { .. } => true,
             _ => false,

@@ -35,7 +35,12 @@ pub struct Settings {
     pub missed_after: Duration,
     /// Rows asked for in one call of a poll. Default 200: the most that cost one credit.
     pub page_rows: u32,
+    /// When the channels of an account are synced that have no schedule of their own, where it is not [`DAILY`].
+    pub channel_schedules: BTreeMap<String, Schedule>,
 }
+
+/// When channels are synced by default.
+const DAILY: Schedule = Schedule::Every(Duration::from_secs(86_400));
 
 /// The poll of one `[transfers.NAME]`.
 #[derive(Debug, Clone)]
@@ -148,6 +153,7 @@ impl Settings {
             retire_after: Duration::from_secs(60),
             missed_after: Duration::from_secs(5),
             page_rows: 200,
+            channel_schedules: BTreeMap::new(),
         }
     }
 
@@ -170,6 +176,12 @@ impl Settings {
             target.polls.push(transfer.poll());
         }
         targets
+    }
+
+    /// When the channels of an account are synced that have no schedule of their own.
+    #[must_use]
+    pub fn channel_schedule(&self, account: &str) -> &Schedule {
+        self.channel_schedules.get(account).unwrap_or(&DAILY)
     }
 
     /// Who owns an account.

@@ -191,3 +191,20 @@ pub(crate) async fn mark_misconfigured(
     .await?;
     Ok(())
 }
+
+/// The names of all schedules that begin so.
+pub(crate) async fn names(executor: impl Into<sql::Target<'_>>, prefix: &str) -> Result<Vec<String>, Error> {
+    Ok(sql::query_scalar("SELECT schedule_name FROM schedules WHERE schedule_name LIKE $1 || '%'")
+        .bind(prefix)
+        .fetch_all(executor)
+        .await?)
+}
+
+/// Forgets schedules of things that are no more.
+pub(crate) async fn remove(connection: &mut Connection, names: &[String]) -> Result<(), Error> {
+    sql::query("DELETE FROM schedules WHERE schedule_name IN (SELECT value FROM json_each($1))")
+        .bind(sql::list(names.iter().cloned()))
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 mod hints;
 mod polls;
-mod process;
+pub(crate) mod process;
 mod processes;
 mod registrations;
-mod stage;
+pub(crate) mod stage;

@@ -4,3 +4,4 @@
 mod http;
 mod intake;
 mod store;
+mod sync;

@@ -31,7 +31,7 @@ struct Running {
 
 impl Process {
     /// `name` is its name in leases.
-    pub(super) async fn open(name: &'static str, config: Config, clock: SharedClock) -> Self {
+    pub(crate) async fn open(name: &'static str, config: Config, clock: SharedClock) -> Self {
         let (log, accounts) = open(&config, clock.clone()).await;
         let mut settings = Settings::from_config(&config).unwrap();
         settings.missed_after = Duration::from_millis(500);

@@ -31,6 +31,12 @@ pub(crate) struct MovedClock {
     offset_ms: AtomicI64,
 }
 
+impl MovedClock {
+    pub(crate) fn move_by(&self, by: TimeDelta) {
+        self.offset_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+    }
+}
+
 impl Clock for MovedClock {
     fn now(&self) -> DateTime<Utc> {
         SystemClock.now() + TimeDelta::milliseconds(self.offset_ms.load(Ordering::Relaxed))
@@ -147,7 +153,7 @@ impl Stage {
     /// Moves the provider's clock and ours forward, by whole seconds.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.control().advance(by.to_std().unwrap());
-        self.clock.offset_ms.fetch_add(by.num_milliseconds(), Ordering::Relaxed);
+        self.clock.move_by(by);
     }
 
     /// The simulator's own levers.

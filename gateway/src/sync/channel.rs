@@ -1,0 +1,250 @@
+//! A job that brings the messages of one mapped channel into the log, a page in each turn.
+
+use std::time::Instant;
+
+use catalogue::actor::Actor;
+use catalogue::message;
+use catalogue::sync::{self, READ, Read};
+use chrono::{DateTime, TimeDelta, Utc};
+use event_log::{Append, EventId, EventOutcome, NewEvent};
+use mappings::channel::{Mapping, State, SyncResult, set_sync_result};
+use providers::zoho::cliq::{Message, Window};
+use uuid::Uuid;
+
+use super::chats::{self, Chat, Seen};
+use super::jobs::{self, Job, Progress, Trigger, channel_subject};
+use super::message::posted;
+use super::worker::{Trouble, Worker};
+use crate::intake::{Error, only_as_leader};
+
+/// Read again before what was read: a provider may show a message later than it dates it.
+const OVERLAP: TimeDelta = TimeDelta::minutes(2);
+/// Messages in one answer: the most that the provider gives.
+const LIMIT: u32 = 100;
+/// A list that was read so long before a job was wanted still tells what there is.
+const LISTED_BEFORE: TimeDelta = TimeDelta::seconds(5);
+
+/// Counted in jobs.
+const FETCHED: &str = "messages_fetched";
+const PROCESSED: &str = "messages_processed";
+const CALLS: &str = "calls";
+
+/// One turn: a page of messages, or the end of the job.
+pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> {
+    let began = Instant::now();
+    let mapping = mapping_of(worker, job).await?;
+    let now = worker.intake.log.now();
+    if job.trigger != Trigger::Webhook || job.turns == 0 && worker.directory.channel(&mapping.channel_id).is_none() {
+        worker.directory.read_channels(&worker.client, job.requested_at - LISTED_BEFORE, now).await?;
+    }
+    if mapping.settings.threads {
+        worker.directory.read_threads(&worker.client, now).await?;
+    }
+    let listed = worker.directory.channel(&mapping.channel_id).cloned().unwrap_or_default();
+    let known = chats::of_mapping(worker.intake.log.database().readers(), mapping.mapping_id).await?;
+    let new = missing(worker, &mapping, &known);
+    let chats: Vec<Chat> = known.into_iter().chain(new.iter().cloned()).collect();
+
+    let is_quiet = |chat: &Chat| {
+        let is_main = chat.parent_chat_id.is_none();
+        is_main && !job.is_full && chat.stretches.is_none() && listed.seen.is_telling() && chat.seen == listed.seen
+    };
+    let open = chats
+        .iter()
+        .find(|chat| chat.read_in != Some(job.job_id) && (job.trigger == Trigger::Webhook || !is_quiet(chat)));
+    let Some(chat) = open else {
+        rename(worker, &mapping, &listed.name).await?;
+        return complete(worker, job, &mapping, &chats, began).await;
+    };
+    let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
+    let windows = chat.stretches.clone().unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
+    let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows, LIMIT)?;
+    let page = walk.next().await?.unwrap_or_default();
+    save(worker, job, &mapping, new, after(chat, &page, walk.left(), job, seen), page, began).await?;
+    Ok(())
+}
+
+async fn mapping_of(worker: &Worker, job: &Job) -> Result<Mapping, Trouble> {
+    let pointless = |code, error: &str| Trouble::Pointless { code, error: error.to_owned() };
+    let id = job.subject.strip_prefix("channel:").and_then(|id| id.parse::<Uuid>().ok());
+    let Some(id) = id else { return Err(pointless("mapping_unknown", "the job names no mapping")) };
+    let found = mappings::channel::get(worker.intake.log.database().readers(), None, id).await;
+    let mapping = match found {
+        Ok(mapping) => mapping,
+        Err(mappings::Error::Log(error)) => return Err(error.into()),
+        Err(_) => return Err(pointless("mapping_unknown", "there is no such mapping")),
+    };
+    match mapping.state {
+        State::Active | State::Error => Ok(mapping),
+        State::Paused => Err(pointless("mapping_paused", "the mapping is paused")),
+        State::Ended => Err(pointless("mapping_ended", "the channel does not belong to the room any more")),
+    }
+}
+
+/// Chats of the channel that have no row yet.
+fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat]) -> Vec<Chat> {
+    let since_ms = mapping.settings.since.map_or(0, |since| since.timestamp_millis());
+    let chat = |chat_id: &str, parent: Option<&str>| Chat {
+        mapping_id: mapping.mapping_id,
+        chat_id: chat_id.to_owned(),
+        channel_id: mapping.channel_id.clone(),
+        parent_chat_id: parent.map(str::to_owned),
+        newest_ms: since_ms,
+        top_ms: None,
+        stretches: None,
+        read_in: None,
+        seen: Seen::default(),
+    };
+    let threads = worker.directory.threads_of(&mapping.chat_id).iter();
+    let threads = threads.filter(|_| mapping.settings.threads).map(|id| chat(id, Some(&mapping.chat_id)));
+    std::iter::once(chat(&mapping.chat_id, None))
+        .chain(threads)
+        .filter(|chat| known.iter().all(|one| one.chat_id != chat.chat_id))
+        .collect()
+}
+
+/// What is to be read of a chat: from what is read, with an overlap, to the newest that there can be. The end is the
+/// later of our clock and the provider's word: one that is too early costs only time, what is beyond comes next.
+fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<Utc>) -> Window {
+    let since = mapping.settings.since.unwrap_or(DateTime::UNIX_EPOCH);
+    let read = DateTime::from_timestamp_millis(chat.newest_ms).unwrap_or(DateTime::UNIX_EPOCH);
+    let from = if job.is_full || chat.newest_ms == 0 { since } else { (read - OVERLAP).max(since) };
+    let told = seen.last_ms.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
+    Window { from, to: now.max(told) }
+}
+
+/// How far the chat is read after a page.
+fn after(chat: &Chat, page: &[Message], left: Vec<Window>, job: &Job, seen: Seen) -> Chat {
+    let newest = page.iter().map(|message| message.time.timestamp_millis()).max();
+    let top_ms = chat.top_ms.max(newest);
+    let mut chat = chat.clone();
+    if left.is_empty() {
+        chat.newest_ms = chat.newest_ms.max(top_ms.unwrap_or(0));
+        chat.top_ms = None;
+        chat.stretches = None;
+        chat.read_in = Some(job.job_id);
+        chat.seen = seen;
+    } else {
+        chat.top_ms = top_ms;
+        chat.stretches = Some(left);
+    }
+    chat
+}
+
+async fn save(
+    worker: &Worker,
+    job: &Job,
+    mapping: &Mapping,
+    new: Vec<Chat>,
+    chat: Chat,
+    page: Vec<Message>,
+    began: Instant,
+) -> Result<(), Error> {
+    let (leadership, job, account) = (worker.leadership.clone(), job.clone(), worker.account.clone());
+    let organization = mapping.organization.clone();
+    let saved = worker.intake.log.write::<_, Error, _>(move |unit| {
+        Box::pin(async move {
+            only_as_leader(unit, &leadership).await?;
+            let now = unit.now();
+            for one in &new {
+                chats::add(unit.connection(), now, &account, one).await?;
+            }
+            let fetched = page.len() as u64;
+            let facts: Vec<NewEvent> = page
+                .iter()
+                .map(|message| posted(&account, &organization, &chat, message).in_story(job.correlation_id, None))
+                .collect();
+            let mut new_facts = 0;
+            if !facts.is_empty() {
+                let appended = unit.append(Append::new(message::stream(&account, &chat.chat_id), facts)).await?;
+                let is_new = |outcome: &&EventOutcome| matches!(outcome, EventOutcome::Recorded { .. });
+                new_facts = appended.outcomes.iter().filter(is_new).count() as u64;
+            }
+            let asked = [("chat_id", chat.chat_id.clone())];
+            let read = Read {
+                job_id: job.job_id,
+                asked: asked.map(|(name, value)| (name.to_owned(), value)).into(),
+                found: fetched,
+                new_facts,
+            };
+            let event = NewEvent::new(READ, "poll", &read)
+                .in_story(job.correlation_id, None::<EventId>)
+                .of(&account, &organization);
+            unit.append(Append::new(sync::stream(&job.subject), vec![event])).await?;
+            chats::save(unit.connection(), now, &chat).await?;
+            let progress = Progress {
+                counts: vec![(FETCHED, fetched), (PROCESSED, new_facts), (CALLS, 1)],
+                processing_ms: milliseconds(began),
+            };
+            jobs::advance(unit, &job, &progress).await?;
+            Ok(new_facts)
+        })
+    });
+    let new_facts = saved.await?;
+    metrics::counter!("messages_recorded_total").increment(new_facts);
+    Ok(())
+}
+
+/// Everything is read: the job and the mapping say so in one unit of work.
+async fn complete(
+    worker: &Worker,
+    job: &Job,
+    mapping: &Mapping,
+    chats: &[Chat],
+    began: Instant,
+) -> Result<(), Trouble> {
+    let newest = chats.iter().map(|chat| chat.newest_ms).max().filter(|newest| *newest > 0);
+    let last_message_at = newest.and_then(DateTime::from_timestamp_millis);
+    let (leadership, job, mapping_id) = (worker.leadership.clone(), job.clone(), mapping.mapping_id);
+    let completed = worker.intake.log.write::<_, Error, _>(move |unit| {
+        Box::pin(async move {
+            only_as_leader(unit, &leadership).await?;
+            let at = unit.now();
+            let counts = vec![(FETCHED, 0), (PROCESSED, 0), (CALLS, 0)];
+            let progress = Progress { counts, processing_ms: milliseconds(began) };
+            let job = jobs::advance(unit, &job, &progress).await?;
+            set_sync_result(unit, mapping_id, &SyncResult::Completed { at, last_message_at }).await?;
+            jobs::complete(unit, &job).await?;
+            Ok(())
+        })
+    });
+    Ok(completed.await?)
+}
+
+/// Notes at the mapping that a job of its channel is in trouble; nothing for other jobs.
+pub(super) async fn note_failure(worker: &Worker, job: &Job, error: &str) -> Result<(), Error> {
+    let id = job.subject.strip_prefix("channel:").and_then(|id| id.parse::<Uuid>().ok());
+    let Some(mapping_id) = id else { return Ok(()) };
+    let (leadership, error) = (worker.leadership.clone(), error.to_owned());
+    worker
+        .intake
+        .log
+        .write(move |unit| {
+            Box::pin(async move {
+                only_as_leader(unit, &leadership).await?;
+                set_sync_result(unit, mapping_id, &SyncResult::Failed { error }).await?;
+                Ok(())
+            })
+        })
+        .await
+}
+
+/// Follows a channel that was renamed at the provider. A name that cannot be used leaves the old one.
+async fn rename(worker: &Worker, mapping: &Mapping, name: &str) -> Result<(), Trouble> {
+    if name.is_empty() || name == mapping.channel_name {
+        return Ok(());
+    }
+    let actor = Actor { subject: "sync".to_owned(), ..Actor::of_command("sync") };
+    match mappings::channel::rename(&worker.intake.log, &actor, mapping.mapping_id, name).await {
+        Err(mappings::Error::Log(error)) => Err(error.into()),
+        Err(error) => {
+            tracing::warn!(error = %error, subject = channel_subject(mapping.mapping_id), "a channel keeps its old name");
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+fn milliseconds(began: Instant) -> u64 {
+    u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}

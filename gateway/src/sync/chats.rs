@@ -1,0 +1,127 @@
+//! Statements over `chat_cursors`: how far each chat of a mapping is read.
+
+use chrono::{DateTime, Utc};
+use event_log::Error;
+use event_log::sql::{self, Connection, Row};
+use providers::zoho::cliq::Window;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// One chat: the channel's own, or a thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Chat {
+    pub(crate) mapping_id: Uuid,
+    pub(crate) chat_id: String,
+    pub(crate) channel_id: String,
+    pub(crate) parent_chat_id: Option<String>,
+    /// Every message up to this time is in the log, milliseconds since 1970.
+    pub(crate) newest_ms: i64,
+    /// The newest message of an unfinished walk.
+    pub(crate) top_ms: Option<i64>,
+    /// What an unfinished walk has left.
+    pub(crate) stretches: Option<Vec<Window>>,
+    pub(crate) read_in: Option<Uuid>,
+    pub(crate) seen: Seen,
+}
+
+/// What the provider tells of a chat without showing its messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) count: Option<i64>,
+    pub(crate) last_ms: Option<i64>,
+}
+
+impl Seen {
+    /// Whether it tells enough to be believed when it has not changed.
+    pub(crate) fn is_telling(self) -> bool {
+        self.count.is_some() && self.last_ms.is_some()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stretch(i64, i64);
+
+/// All chats of a mapping, the channel's own first.
+pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
+    let rows = sql::query(
+        "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, read_in, seen_count, seen_last_ms \
+         FROM chat_cursors WHERE mapping_id = $1 ORDER BY parent_chat_id IS NOT NULL, chat_id",
+    )
+    .bind(mapping_id)
+    .fetch_all(executor)
+    .await?;
+    rows.iter().map(read).collect()
+}
+
+/// Makes the row of a chat that is new.
+pub(crate) async fn add(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+    account: &str,
+    chat: &Chat,
+) -> Result<(), Error> {
+    sql::query(
+        "INSERT INTO chat_cursors (mapping_id, chat_id, account, channel_id, parent_chat_id, newest_ms, updated_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (mapping_id, chat_id) DO NOTHING",
+    )
+    .bind(chat.mapping_id)
+    .bind(&chat.chat_id)
+    .bind(account)
+    .bind(&chat.channel_id)
+    .bind(chat.parent_chat_id.as_deref())
+    .bind(chat.newest_ms)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Saves how far a chat is read.
+pub(crate) async fn save(connection: &mut Connection, now: DateTime<Utc>, chat: &Chat) -> Result<(), Error> {
+    let stretches = chat.stretches.as_ref().map(|windows| {
+        let stretches: Vec<Stretch> = windows
+            .iter()
+            .map(|window| Stretch(window.from.timestamp_millis(), window.to.timestamp_millis()))
+            .collect();
+        serde_json::to_string(&stretches).expect("numbers serialise to JSON")
+    });
+    sql::query(
+        "UPDATE chat_cursors SET newest_ms = $3, top_ms = $4, stretches = $5, read_in = $6, seen_count = $7, \
+         seen_last_ms = $8, updated_at = $9 WHERE mapping_id = $1 AND chat_id = $2",
+    )
+    .bind(chat.mapping_id)
+    .bind(&chat.chat_id)
+    .bind(chat.newest_ms)
+    .bind(chat.top_ms)
+    .bind(stretches.map(sql::json))
+    .bind(chat.read_in)
+    .bind(chat.seen.count)
+    .bind(chat.seen.last_ms)
+    .bind(now)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn read(row: &Row) -> Result<Chat, Error> {
+    let stretches: Option<String> = row.try_get("stretches")?;
+    // What does not decode is walked again from the beginning of the stretch, which loses nothing.
+    let stretches = stretches.and_then(|text| serde_json::from_str::<Vec<Stretch>>(&text).ok()).and_then(|all| {
+        let window = |Stretch(from, to): Stretch| {
+            let moment = DateTime::from_timestamp_millis;
+            Some(Window { from: moment(from)?, to: moment(to)? })
+        };
+        all.into_iter().map(window).collect()
+    });
+    Ok(Chat {
+        mapping_id: row.try_get("mapping_id")?,
+        chat_id: row.try_get("chat_id")?,
+        channel_id: row.try_get("channel_id")?,
+        parent_chat_id: row.try_get("parent_chat_id")?,
+        newest_ms: row.try_get("newest_ms")?,
+        top_ms: row.try_get("top_ms")?,
+        stretches,
+        read_in: row.try_get("read_in")?,
+        seen: Seen { count: row.try_get("seen_count")?, last_ms: row.try_get("seen_last_ms")? },
+    })
+}

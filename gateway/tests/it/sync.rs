@@ -1,0 +1,5 @@
+//! Jobs that read channels of a simulated Cliq.
+
+mod channels;
+mod limits;
+mod stage;
