@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 mod channel;
 mod chats;
 mod directory;
+mod hints;
 pub mod jobs;
 mod message;
 mod schedules;
@@ -20,6 +21,7 @@ mod turns;
 mod worker;
 
 use crate::intake::{Error, Intake, all_or_stop, lead};
+use hints::Lane;
 use worker::Worker;
 
 /// What the process that does the jobs holds.
@@ -37,6 +39,10 @@ async fn work(intake: Arc<Intake>, leadership: Leadership, stop: CancellationTok
     let mut tasks = JoinSet::new();
     for account in intake.accounts() {
         tasks.spawn(Worker::new(intake.clone(), leadership.clone(), &account)?.run(stop.clone()));
+    }
+    for account in intake.settings.bots.clone() {
+        let lane = Lane { intake: intake.clone(), leadership: leadership.clone(), account };
+        tasks.spawn(lane.run(stop.clone()));
     }
     all_or_stop(tasks, &stop).await
 }

@@ -37,8 +37,12 @@ pub struct Settings {
     pub page_rows: u32,
     /// When the channels of an account are synced that have no schedule of their own, where it is not [`DAILY`].
     pub channel_schedules: BTreeMap<String, Schedule>,
+    /// Accounts whose webhooks are events of a bot in channels.
+    pub bots: BTreeSet<String>,
 }
 
+/// How webhooks of a bot are verified.
+const BOT: &str = "zoho-cliq";
 /// When channels are synced by default.
 const DAILY: Schedule = Schedule::Every(Duration::from_secs(86_400));
 
@@ -134,6 +138,12 @@ impl Settings {
         let mut settings = Settings::new(transfers.collect::<Result<_, _>>()?, config.http.public_url.clone());
         settings.organizations =
             config.accounts.values().map(|account| (account.name.clone(), account.organization.clone())).collect();
+        let scheduled = |account: &service::config::Account| (account.name.clone(), account.cliq.schedule.clone());
+        settings.channel_schedules = config.accounts.values().map(scheduled).collect();
+        let is_bot = |account: &&service::config::Account| {
+            account.webhook.as_ref().is_some_and(|webhook| webhook.verify.as_str() == BOT)
+        };
+        settings.bots = config.accounts.values().filter(is_bot).map(|account| account.name.clone()).collect();
         settings.check_every = config.registrar.check;
         settings.lifetime = config.registrar.lifetime;
         settings.renew_before = config.registrar.renew_before;
@@ -154,6 +164,7 @@ impl Settings {
             missed_after: Duration::from_secs(5),
             page_rows: 200,
             channel_schedules: BTreeMap::new(),
+            bots: BTreeSet::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Jobs that read channels of a simulated Cliq.
 
+mod bots;
 mod channels;
 mod limits;
 mod stage;

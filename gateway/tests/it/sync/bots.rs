@@ -1,0 +1,106 @@
+//! What bots tell: edits and deletions become facts, and a channel with news is read at once.
+
+use bytes::Bytes;
+use catalogue::delivery;
+use catalogue::message::{Deleted, Edited};
+use event_log::{Append, NewEvent};
+use gateway::sync::jobs::{State, Trigger};
+use mappings::channel::{Change, Mapping};
+use serde_json::{Value, json};
+use simulator::Seed;
+use simulator::seed::{CliqMessageSeed, CliqOptions};
+use testkit::on_both_databases;
+use testkit::store::Backend;
+use testkit::wait::until;
+
+use super::stage::{ORG, Stage};
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    news_bring_a_sync_forward_and_a_burst_brings_one,
+    edits_and_deletions_are_facts_once_however_often_they_are_told,
+    what_is_about_no_mapped_channel_leads_to_nothing,
+}
+
+async fn stage(on: Backend) -> (Stage, Mapping) {
+    let options =
+        CliqOptions { channels: 1, messages_per_channel: 5, threads_per_channel: 0, ..CliqOptions::default() };
+    let mut stage = Stage::new(on, &Seed::cliq(&options)).await;
+    stage.process.settings.bots.insert("org-a".to_owned());
+    let name = stage.cliq().channels[0].name.clone();
+    let mapped = stage.map(&name, Change::default()).await;
+    stage.start();
+    stage.completed(1).await;
+    (stage, mapped)
+}
+
+fn told(mapping: &Mapping, operation: &str, message_id: &str, time_ms: i64) -> Value {
+    json!({"operation": operation, "data": {"time": time_ms, "message": {"id": message_id, "type": "text", "text": "new words"}},
+        "user": {"id": "64396901", "first_name": "Ann", "last_name": "Lee"},
+        "chat": {"id": mapping.chat_id, "type": "chat", "channel_id": mapping.channel_id}})
+}
+
+/// Puts an event of a bot into the log as the gateway would have received it.
+async fn deliver(stage: &Stage, body: &Value) {
+    let body = body.to_string();
+    let data = delivery::Received {
+        verify: "zoho-cliq".to_owned(),
+        delivery_id: None,
+        registration_id: None,
+        json: true,
+        flagged: false,
+        size_bytes: body.len() as u64,
+    };
+    let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of("org-a", "acme");
+    event.received_at = Some(stage.process.log.now());
+    event.payload = Some(Bytes::from(body));
+    stage.process.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
+}
+
+async fn news_bring_a_sync_forward_and_a_burst_brings_one(on: Backend) {
+    let (stage, mapped) = stage(on).await;
+    let calls = stage.calls("cliq.messages");
+    let texts = ["a", "b", "c"].map(|text| CliqMessageSeed { text: text.to_owned(), ..CliqMessageSeed::default() });
+    for (at, id) in stage.control().post_cliq_messages(ORG, &mapped.chat_id, &texts).unwrap().iter().enumerate() {
+        deliver(&stage, &told(&mapped, "message_sent", id, at as i64)).await;
+    }
+    let jobs = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.completed(2)).await;
+    assert_eq!((jobs.len(), jobs[0].trigger), (2, Trigger::Webhook));
+    assert_eq!(jobs[0].counts["messages_processed"], 3);
+    assert_eq!(stage.calls("cliq.messages") - calls, 1);
+    stage.assert_complete().await;
+    stage.assert_well_behaved();
+}
+
+async fn edits_and_deletions_are_facts_once_however_often_they_are_told(on: Backend) {
+    let (stage, mapped) = stage(on).await;
+    let ids: Vec<String> =
+        stage.recorded().await[&mapped.chat_id].iter().map(|posted| posted.message_id.clone()).collect();
+    for _ in 0..3 {
+        deliver(&stage, &told(&mapped, "message_edited", &ids[0].replace('_', "%20"), 1_800_000_000_001)).await;
+        deliver(&stage, &told(&mapped, "message_deleted", &ids[1], 1_800_000_000_002)).await;
+    }
+    deliver(&stage, &told(&mapped, "message_edited", &ids[0], 1_800_000_000_003)).await;
+    until("the last edit is a fact", async || (stage.events("message.edited").await.len() >= 2).then_some(())).await;
+    let edits = stage.events("message.edited").await;
+    let first: Edited = edits[0].decode().unwrap();
+    assert_eq!((first.message_id.as_str(), first.text.as_str()), (ids[0].as_str(), "new words"));
+    assert_eq!(first.sender.name, "Ann Lee");
+    assert_eq!(edits.len(), 2);
+    let deletions = stage.events("message.deleted").await;
+    let gone: Deleted = deletions[0].decode().unwrap();
+    assert_eq!((deletions.len(), gone.message_id), (1, ids[1].clone()));
+    assert_eq!(edits[0].stream_name, stage.events("message.posted").await[0].stream_name);
+}
+
+async fn what_is_about_no_mapped_channel_leads_to_nothing(on: Backend) {
+    let (stage, mapped) = stage(on).await;
+    let mut other = told(&mapped, "message_edited", "1_2", 5);
+    other["chat"] = json!({"id": "CT_other", "channel_id": "Oother"});
+    deliver(&stage, &other).await;
+    deliver(&stage, &json!({"no": "event"})).await;
+    deliver(&stage, &told(&mapped, "message_sent", "1_2", 6)).await;
+    let jobs = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.completed(2)).await;
+    assert_eq!(jobs.iter().filter(|job| job.state == State::Completed).count(), 2, "the last one was understood");
+    assert!(stage.events("message.edited").await.is_empty());
+}
