@@ -13,7 +13,17 @@ use crate::v1;
 /// All endpoints, in the order of the document.
 #[must_use]
 pub fn all() -> Vec<Endpoint> {
-    [v1::accounts::endpoints()].into_iter().flatten().collect()
+    [
+        v1::accounts::endpoints(),
+        v1::transfers::endpoints(),
+        v1::events::endpoints(),
+        v1::dead_letters::endpoints(),
+        v1::registrations::endpoints(),
+        v1::schedules::endpoints(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// An endpoint with the shapes that its requests are checked by.

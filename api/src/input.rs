@@ -109,3 +109,61 @@ fn checked(value: Value, schema: &Schema, shapes: &Shapes, place: Place) -> Resu
     let errors = shape::check(&value, schema.as_value(), shapes, place);
     if errors.is_empty() { Ok(value) } else { Err(Problem::invalid(errors)) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use actix_web::FromRequest as _;
+    use actix_web::test::TestRequest;
+    use schemars::JsonSchema;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::endpoint::{Call, Changes, Endpoint, Nothing, Reply};
+    use crate::endpoints::Table;
+    use crate::{Problem, Role};
+
+    #[derive(Debug, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        #[schemars(length(min = 1))]
+        name: String,
+        count: Option<u32>,
+    }
+
+    async fn make(call: Call<Nothing, Nothing, Wanted>) -> Result<Reply<String>, Problem> {
+        Ok(format!("{} {:?}", call.body.name, call.body.count).into())
+    }
+
+    async fn outcome(kind: &str, bytes: &[u8]) -> Result<Value, (u16, String)> {
+        let endpoint = Endpoint::post("/x", Role::Admin, "makeX", "Makes", Changes::Recorded, make);
+        let table = Table::new(vec![endpoint]);
+        let request = TestRequest::post().insert_header(("content-type", kind)).set_payload(bytes.to_vec());
+        let (request, payload) = request.to_http_parts();
+        let mut payload = payload;
+        let mut payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        let read = body(&request, &mut payload, &table.entries[0], &table.shapes).await;
+        read.map_err(|problem| (problem.refusal().status, problem.detail().to_owned()))
+    }
+
+    #[actix_web::test]
+    async fn bodies_are_read_by_their_schema() {
+        let good = outcome("application/json; charset=utf-8", br#"{"name":"a","count":null}"#).await;
+        assert_eq!(good, Ok(serde_json::json!({"name": "a", "count": null})));
+        for (kind, bytes, status, detail) in [
+            ("text/plain", "{}", 415, "the body must be announced as Content-Type: application/json"),
+            ("application/json", "{}", 400, "name: is missing"),
+            ("application/json", "[]", 400, "must be an object"),
+            ("application/json", r#"{"name":"","x":1}"#, 400, "name: has 0 characters; x: is not known here"),
+            ("application/json", r#"{"name":"a","count":-1}"#, 400, "count: is out of range"),
+            ("application/json", r#"{"name":"a","count":4294967296}"#, 400, "count: is out of range"),
+            ("application/json", r#"{"name":"a","count":1.5}"#, 400, "count: must be a whole number or null"),
+        ] {
+            assert_eq!(outcome(kind, bytes.as_bytes()).await, Err((status, detail.to_owned())), "{bytes}");
+        }
+        let (status, detail) = outcome("application/json", b"{\"name\":").await.unwrap_err();
+        assert!(status == 400 && detail.starts_with("the body is no JSON: "), "{detail}");
+        let long = format!("{{\"name\":\"{}\"}}", "a".repeat(BODY_LIMIT));
+        assert_eq!(outcome("application/json", long.as_bytes()).await.unwrap_err().0, 413);
+    }
+}

@@ -11,6 +11,7 @@ mod pipeline;
 pub mod problem;
 pub mod reference;
 mod role;
+mod scan;
 pub mod token;
 pub mod v1;
 

@@ -89,7 +89,7 @@ impl Authenticator {
     pub async fn check(&self, token: &str) -> Result<Claims, Problem> {
         self.must_be_configured()?;
         let header = decode_header(token).map_err(|error| refused(&error))?;
-        if header.extras.inner().contains_key("crit") {
+        if header.crit.is_some() {
             // RFC 7515, section 4.1.11: extensions that must be understood, and none of them is.
             return Err(invalid("the token demands extensions"));
         }

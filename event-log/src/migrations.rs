@@ -34,6 +34,8 @@ migrations![
     "20261123000000" "create_channel_mappings",
     "20261123000100" "create_sync_jobs",
     "20261123000110" "create_chat_cursors",
+    "20261123000200" "index_events_by_organization",
+    "20261123000210" "index_dead_letters",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

@@ -12,35 +12,6 @@ use uuid::Uuid;
 use crate::openapi::Shapes;
 use crate::problem::{InputError, Place};
 
-/// Keywords that are checked here, and those that say nothing about what is right.
-#[cfg(test)]
-pub(crate) const KEYWORDS: [&str; 24] = [
-    "type",
-    "properties",
-    "required",
-    "additionalProperties",
-    "items",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "format",
-    "enum",
-    "const",
-    "anyOf",
-    "oneOf",
-    "$ref",
-    "description",
-    "title",
-    "default",
-    "examples",
-    "uniqueItems",
-    "deprecated",
-];
-
 /// Everything that is wrong with a value.
 pub(super) fn check(value: &Value, schema: &Value, shapes: &Shapes, place: Place) -> Vec<InputError> {
     let mut found = Found { shapes, place, errors: Vec::new() };
@@ -236,4 +207,109 @@ fn words(types: &Value) -> String {
 
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::endpoints::{self, Table};
+
+    /// Keywords that are checked above, and those that say nothing about what is right.
+    const KNOWN: [&str; 22] = [
+        "$ref",
+        "additionalProperties",
+        "anyOf",
+        "const",
+        "default",
+        "description",
+        "enum",
+        "examples",
+        "format",
+        "items",
+        "maxItems",
+        "maxLength",
+        "maximum",
+        "minItems",
+        "minLength",
+        "minimum",
+        "oneOf",
+        "pattern",
+        "properties",
+        "required",
+        "title",
+        "type",
+    ];
+
+    fn each_schema(schema: &Value, shapes: &Shapes, look: &mut impl FnMut(&Map<String, Value>)) {
+        let Some(schema) = shapes.resolve(schema).as_object() else { return };
+        look(schema);
+        for inner in schema.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::values) {
+            each_schema(inner, shapes, look);
+        }
+        for name in ["anyOf", "oneOf"] {
+            for inner in schema.get(name).and_then(Value::as_array).into_iter().flatten() {
+                each_schema(inner, shapes, look);
+            }
+        }
+        for name in ["items", "additionalProperties"] {
+            schema.get(name).into_iter().for_each(|inner| each_schema(inner, shapes, look));
+        }
+    }
+
+    #[test]
+    fn every_keyword_of_a_request_in_the_document_is_checked_and_nothing_unknown_passes() {
+        let table = Table::new(endpoints::all());
+        for entry in &table.entries {
+            let schemas = [Some(&entry.path), Some(&entry.query), entry.body.as_ref()];
+            for schema in schemas.into_iter().flatten() {
+                each_schema(schema.as_value(), &table.shapes, &mut |schema| {
+                    for keyword in schema.keys() {
+                        assert!(KNOWN.contains(&keyword.as_str()), "{keyword} of {:?} is not checked", entry.endpoint);
+                    }
+                    if schema.contains_key("properties") {
+                        let others = schema.get("additionalProperties");
+                        assert_eq!(others, Some(&json!(false)), "{:?} takes unknown fields", entry.endpoint);
+                    }
+                });
+            }
+        }
+    }
+
+    fn errors(value: Value, schema: Value) -> Vec<String> {
+        let errors = check(&value, &schema, &Shapes(Map::new()), Place::Body);
+        errors.into_iter().map(|error| format!("{} {}; {}", error.field, error.problem, error.remedy)).collect()
+    }
+
+    #[test]
+    fn each_part_is_named_with_what_helps() {
+        let schema = json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": ["name", "inner"],
+            "properties": {
+                "name": {"type": "string", "minLength": 1, "maxLength": 3},
+                "inner": {
+                    "type": "object",
+                    "properties": {"words": {"type": "array", "maxItems": 2, "items": {"enum": ["a", "b"]}}},
+                },
+                "zone": {"anyOf": [{"type": "string", "format": "uuid"}, {"type": "null"}]},
+            },
+        });
+        assert_eq!(errors(json!({"name": "ü", "inner": {}, "zone": null}), schema.clone()), [] as [&str; 0]);
+        let wrong = json!({"name": "long", "inner": {"words": ["a", "c"]}, "zone": "x", "more": 1});
+        assert_eq!(
+            errors(wrong, schema.clone()),
+            [
+                "inner.words[1] is none of the words that are known here; give one of a, b",
+                "more is not known here; leave it out; known are inner, name, zone",
+                "name has 4 characters; give 1 to 3 characters",
+                "zone is no UUID; give one such as 018f3c5e-7b1a-7000-8000-000000000000",
+            ]
+        );
+        assert_eq!(errors(json!({"name": "a"}), schema.clone()), ["inner is missing; give it"]);
+        assert_eq!(errors(json!([]), schema), [" must be an object; give an object"]);
+    }
 }

@@ -61,7 +61,7 @@ enum Provider {
 #[serde(deny_unknown_fields)]
 struct Named {
     /// Its name in the configuration.
-    #[schemars(example = "org-a")]
+    #[schemars(example = &"org-a")]
     name: String,
 }
 

@@ -3,4 +3,12 @@
 
 mod access;
 mod accounts;
+mod dead_letters;
+mod documents;
+mod events;
+mod intake;
+mod key_server;
+mod requests;
 mod server;
+mod tokens;
+mod transfers;

@@ -10,7 +10,6 @@ use actix_web::rt::task::JoinHandle;
 use api::token::Wish;
 use api::{Api, Parts, Role};
 use chrono::{DateTime, Utc};
-use consumers::transfer::settings::Transfers;
 use event_log::{Access, Database, Log, Settings};
 use gateway::server::{About, Error, Http};
 use reqwest::Method;
@@ -48,7 +47,7 @@ pub(crate) struct Server {
     pub(crate) clock: FixedClock,
     pub(crate) config: Arc<Config>,
 
-    http: reqwest::Client,
+    pub(crate) http: reqwest::Client,
     document: Value,
     stop: CancellationToken,
     running: JoinHandle<Result<(), Error>>,
@@ -100,8 +99,14 @@ pub(crate) async fn start_with(on: Backend, settings: &str) -> Server {
     let database = Database::open(&Settings::new(&store.url, Access::CreateAndMigrate)).await.unwrap();
     let log = Log::open(database, 64, as_function(Arc::new(clock.clone()))).await.unwrap();
     let accounts = Accounts::open(&config, log.clone(), Arc::new(clock.clone())).await.unwrap();
-    let transfers = Transfers::of(&config).unwrap();
-    let parts = Parts { config: config.clone(), log: log.clone(), accounts, transfers, clock: Arc::new(clock.clone()) };
+    let transfers = consumers::transfer::settings::Transfers::of(&config).unwrap();
+    let parts = Parts {
+        config: config.clone(),
+        log: log.clone(),
+        accounts,
+        transfers,
+        clock: Arc::new(clock.clone()),
+    };
     let api = Api::open(parts).unwrap();
     let stop = CancellationToken::new();
     let about = About { version: "1.2.3".to_owned(), roles: vec!["gateway".to_owned()], ..About::default() };
