@@ -9,10 +9,12 @@ use super::secret::SecretRef;
 use super::section::Section;
 use super::value::Misfit;
 
+mod books;
 mod cliq;
 mod signed_content;
 mod webhook;
 
+pub use books::Books;
 pub use cliq::Cliq;
 pub use signed_content::{Part, SignedContent};
 pub use webhook::{
@@ -41,6 +43,8 @@ pub struct Account {
     pub consent_probe: Duration,
     /// `[accounts.NAME.cliq]`.
     pub cliq: Cliq,
+    /// `[accounts.NAME.books]`; without it nothing of Books is followed.
+    pub books: Option<Books>,
     /// `[accounts.NAME.webhook]`; without it nothing is accepted for the account.
     pub webhook: Option<Webhook>,
 }
@@ -159,6 +163,7 @@ impl Account {
             limits: zoho.limits,
             consent_probe: zoho.consent_probe,
             cliq: zoho.cliq,
+            books: zoho.books,
             webhook,
         }
     }
@@ -179,8 +184,17 @@ impl Account {
 }
 
 /// Keys of an account whose provider has an API.
-const ZOHO_KEYS: [&str; 8] =
-    ["region", "client_id", "client_secret", "refresh_token", "endpoints", "limits", "consent_probe_seconds", "cliq"];
+const ZOHO_KEYS: [&str; 9] = [
+    "region",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "endpoints",
+    "limits",
+    "consent_probe_seconds",
+    "cliq",
+    "books",
+];
 
 /// What an account of this provider has beyond the others.
 #[derive(Default)]
@@ -191,6 +205,7 @@ struct Zoho {
     limits: Limits,
     consent_probe: Duration,
     cliq: Cliq,
+    books: Option<Books>,
 }
 
 impl Zoho {
@@ -213,6 +228,7 @@ impl Zoho {
             limits: Limits::read(section.section("limits")),
             consent_probe: section.seconds("consent_probe_seconds", 60, 1..=86_400),
             cliq: Cliq::read(section.section("cliq"), ingests),
+            books: Books::read(section.section("books")),
         }
     }
 }

@@ -225,6 +225,31 @@ impl<'r> Section<'r> {
         all
     }
 
+    /// All keys of a section whose keys belong to somebody else, with their texts.
+    pub(super) fn all_texts(self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        for (key, node) in self.entries {
+            let name = if self.path.is_empty() { key.clone() } else { format!("{}.{key}", self.path) };
+            let wrong = |what: String, origin| {
+                let message = format!("`{name}` {what}");
+                self.reading.report(Problem { key: name.clone(), message, origin });
+            };
+            match node {
+                Node::Table(_) => wrong("is a section here; expected a text in quotes".to_owned(), None),
+                Node::Leaf(leaf) => match leaf.raw.text() {
+                    Ok(text) => {
+                        let _ = all.insert(key, text.to_owned());
+                    }
+                    Err(_) => {
+                        let what = format!("is {} here; expected a text in quotes", leaf.raw.kind());
+                        wrong(what, Some(leaf.origin));
+                    }
+                },
+            }
+        }
+        all
+    }
+
     /// A value with rules of its own.
     pub(super) fn read<T>(
         &mut self,
