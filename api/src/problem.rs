@@ -78,9 +78,12 @@ pub const AUDIT_UNAVAILABLE: Refusal =
 /// Seconds after which it makes sense to ask an unavailable part again.
 const COME_BACK_SECONDS: u32 = 5;
 
-/// A request that is not served. `source` goes to the log and never to the caller.
+/// A request that is not served. Its cause goes to the log and never to the caller.
 #[derive(Debug)]
-pub struct Problem {
+pub struct Problem(Box<Told>);
+
+#[derive(Debug)]
+struct Told {
     refusal: Refusal,
     detail: String,
     errors: Vec<InputError>,
@@ -150,7 +153,8 @@ impl Problem {
     #[must_use]
     pub fn new(refusal: &Refusal, detail: impl Into<String>) -> Self {
         let detail = detail.into();
-        Problem { refusal: *refusal, detail, errors: Vec::new(), needed_role: None, context: None, source: None }
+        let (errors, needed_role, context, source) = (Vec::new(), None, None, None);
+        Problem(Box::new(Told { refusal: *refusal, detail, errors, needed_role, context, source }))
     }
 
     /// What is not there, or not the caller's.
@@ -163,9 +167,9 @@ impl Problem {
     #[must_use]
     pub fn unusable(refusal: &Refusal, field: &str, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         let problem = problem.into();
-        let error =
-            InputError { place: Place::Body, field: field.to_owned(), problem: problem.clone(), remedy: remedy.into() };
-        Problem { errors: vec![error], ..Problem::new(refusal, format!("{field}: {problem}")) }
+        let mut told = Problem::new(refusal, format!("{field}: {problem}"));
+        told.0.errors.push(InputError { place: Place::Body, field: field.to_owned(), problem, remedy: remedy.into() });
+        told
     }
 
     pub(crate) fn invalid(errors: Vec<InputError>) -> Self {
@@ -179,24 +183,30 @@ impl Problem {
                 }
             })
             .collect();
-        Problem { errors, ..Problem::new(&INVALID_REQUEST, words.join("; ")) }
+        let mut told = Problem::new(&INVALID_REQUEST, words.join("; "));
+        told.0.errors = errors;
+        told
     }
 
     pub(crate) fn role_insufficient(needed: crate::Role) -> Self {
         let detail = format!("this needs the role {needed} or a higher one");
-        Problem { needed_role: Some(needed.as_str()), ..Problem::new(&ROLE_INSUFFICIENT, detail) }
+        let mut told = Problem::new(&ROLE_INSUFFICIENT, detail);
+        told.0.needed_role = Some(needed.as_str());
+        told
     }
 
     /// With more about the cause, as a JSON object.
     #[must_use]
-    pub fn with_context(self, context: serde_json::Value) -> Self {
-        Problem { context: Some(context), ..self }
+    pub fn with_context(mut self, context: serde_json::Value) -> Self {
+        self.0.context = Some(context);
+        self
     }
 
     /// With the cause, for the log.
     #[must_use]
-    pub fn because(self, source: impl Into<Box<dyn StdError>>) -> Self {
-        Problem { source: Some(source.into()), ..self }
+    pub fn because(mut self, source: impl Into<Box<dyn StdError>>) -> Self {
+        self.0.source = Some(source.into());
+        self
     }
 
     /// A failure that is no fault of the caller.
@@ -208,29 +218,30 @@ impl Problem {
     /// Which kind it is.
     #[must_use]
     pub fn refusal(&self) -> &Refusal {
-        &self.refusal
+        &self.0.refusal
     }
 
     /// What is wrong, in words.
     #[must_use]
     pub fn detail(&self) -> &str {
-        &self.detail
+        &self.0.detail
     }
 
     pub(crate) fn status(&self) -> StatusCode {
-        StatusCode::from_u16(self.refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        StatusCode::from_u16(self.0.refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     pub(crate) fn cause(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref()
+        self.0.source.as_deref()
     }
 
     pub(crate) fn answer(self, request_id: Uuid) -> HttpResponse {
         let status = self.status();
+        let told = *self.0;
         let mut answer = HttpResponse::build(status);
         answer.content_type("application/problem+json");
         answer.insert_header((REQUEST_ID, request_id.to_string()));
-        match self.refusal {
+        match told.refusal {
             // RFC 6750, section 3: a request without a token is told the scheme and no more.
             TOKEN_MISSING => {
                 answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"gateledger\""));
@@ -240,7 +251,7 @@ impl Problem {
                     header::WWW_AUTHENTICATE,
                     format!(
                         "Bearer realm=\"gateledger\", error=\"invalid_token\", error_description=\"{}\"",
-                        self.detail
+                        told.detail
                     ),
                 ));
             }
@@ -250,15 +261,15 @@ impl Problem {
             _ => {}
         }
         answer.json(Body {
-            kind: format!("urn:gateledger:problem:{}", self.refusal.code),
-            title: status.canonical_reason().unwrap_or(self.refusal.code).to_owned(),
-            status: self.refusal.status,
-            code: self.refusal.code.to_owned(),
-            detail: self.detail,
+            kind: format!("urn:gateledger:problem:{}", told.refusal.code),
+            title: status.canonical_reason().unwrap_or(told.refusal.code).to_owned(),
+            status: told.refusal.status,
+            code: told.refusal.code.to_owned(),
+            detail: told.detail,
             request_id,
-            errors: self.errors,
-            needed_role: self.needed_role,
-            context: self.context,
+            errors: told.errors,
+            needed_role: told.needed_role,
+            context: told.context,
         })
     }
 }

@@ -66,10 +66,7 @@ impl Authenticator {
     pub fn open(config: &Config, clock: SharedClock) -> Result<Self, Error> {
         ring_provider::install();
         let settings = config.auth.clone();
-        let secret = match secret_of(config)? {
-            Some(secret) => Some(DecodingKey::from_secret(secret.expose_secret().as_bytes())),
-            None => None,
-        };
+        let secret = secret_of(config)?.map(|secret| DecodingKey::from_secret(secret.expose_secret().as_bytes()));
         let keys = match &settings.jwks_url {
             Some(url) => Some(Keys::new(url.clone(), clock.clone()).map_err(Error::Http)?),
             None => None,

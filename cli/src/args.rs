@@ -65,16 +65,16 @@ pub enum Command {
     MigrateStore(MigrateStore),
     /// Run the provider simulator
     Simulate(Simulate),
-    /// Print a completion script
-    Completions {
-        /// For which shell
-        shell: clap_complete::Shell,
-    },
     /// Tokens for the API
     #[command(subcommand)]
     Token(Token),
     /// Print the description of the API (OpenAPI 3.1, JSON)
     Openapi(Openapi),
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
 }
 
 /// `demo`
@@ -351,11 +351,6 @@ pub struct Simulate {
     pub seed: Option<PathBuf>,
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
 /// `token`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Token {
@@ -388,6 +383,11 @@ pub struct Openapi {
     pub table: bool,
 }
 
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
     fn command_line_is_consistent() {
         super::Cli::command().debug_assert();
     }

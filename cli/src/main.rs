@@ -13,9 +13,9 @@ mod dry_run;
 mod events;
 mod migrate;
 mod migrate_store;
+mod openapi;
 mod output;
 mod progress;
-mod openapi;
 mod projections;
 mod registrations;
 mod rejected;
@@ -24,9 +24,9 @@ mod serve;
 mod simulate;
 mod summary;
 mod time;
+mod token;
 mod transfer;
 
-mod token;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -111,11 +111,11 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         }
         Command::MigrateStore(arguments) => return migrate_store::run(&quiet(&global)?, &arguments, output).await,
         Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
+        Command::Token(Token::Issue(arguments)) => token::issue(&quiet(&global)?, &arguments, output)?,
+        Command::Openapi(arguments) => openapi::print(&arguments)?,
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "gateledger", &mut std::io::stdout());
         }
-        Command::Token(Token::Issue(arguments)) => token::issue(&quiet(&global)?, &arguments, output)?,
-        Command::Openapi(arguments) => openapi::print(&arguments)?,
     }
     Ok(true)
 }
