@@ -14,7 +14,7 @@ pub const CATEGORY: &str = "delivery";
 /// Data of [`RECEIVED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Received {
-    /// How it was verified: `zoho-crm`, `hmac`, `standard-webhooks`.
+    /// How it was verified: `zoho-crm`, `zoho-books`, `zoho-cliq`, `hmac`, `standard-webhooks`.
     pub verify: String,
     /// The sender's own name for the delivery, where it gives one.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -7,10 +7,12 @@ pub mod account;
 pub mod actor;
 pub mod api;
 pub mod batch;
+pub mod books;
 pub mod channel;
 pub mod crm;
 pub mod delivery;
 pub mod effect;
+pub mod erp;
 pub mod message;
 pub mod poll;
 pub mod registration;
@@ -49,6 +51,17 @@ pub const ALL: &[&EventType] = &[
     &message::POSTED,
     &message::EDITED,
     &message::DELETED,
+    &books::USERS_LISTED,
+    &books::USER_CHANGED,
+    &books::USER_GONE,
+    &books::CONTACT_CHANGED,
+    &books::CONTACT_GONE,
+    &erp::USER_CHANGED,
+    &erp::ASSIGNMENT_CHANGED,
+    &erp::SALESPERSON_ASSIGNED,
+    &erp::CONFLICT_FOUND,
+    &erp::CONFLICT_DECIDED,
+    &erp::CONFLICT_RESOLVED,
     &batch::COMPOSED,
     &batch::DELIVERED,
     &batch::SPLIT,
