@@ -15,6 +15,9 @@ use crate::v1;
 pub fn all() -> Vec<Endpoint> {
     [
         v1::accounts::endpoints(),
+        v1::channels::endpoints(),
+        v1::mappings::endpoints(),
+        v1::jobs::endpoints(),
         v1::transfers::endpoints(),
         v1::events::endpoints(),
         v1::dead_letters::endpoints(),

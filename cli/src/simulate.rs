@@ -22,11 +22,15 @@ pub async fn run(_global: &args::Global, arguments: &args::Simulate, output: Out
     let options = simulator::Options { listen, ..simulator::Options::default() };
     let simulator = simulator::start(&seed, options).with_context(|| format!("listening on {listen}"))?;
     let base_url = simulator.base_url().to_string();
-    let endpoints = simulator.endpoints();
-    output.document(&serde_json::json!({ "base_url": base_url, "endpoints": endpoints }), || {
+    let (endpoints, services) = (simulator.endpoints(), simulator.services());
+    let document = serde_json::json!({ "base_url": base_url, "endpoints": endpoints, "services": services });
+    output.document(&document, || {
         let mut text = format!("simulator at {base_url}\n\n[accounts.NAME.endpoints]");
         for (name, url) in &endpoints {
             text.push_str(&format!("\n{name} = \"{url}\""));
+        }
+        for (name, url) in &services {
+            text.push_str(&format!("\n\n# {name}: {url}"));
         }
         text
     })?;

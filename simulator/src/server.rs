@@ -170,13 +170,21 @@ impl Simulator {
         self.address
     }
 
-    /// The addresses for `accounts.*.endpoints` by name: `accounts`, `api`, `workdrive`, `download`, `upload`, `cliq`;
-    /// `google` for the token endpoint, the metadata server and the keys, and `ingest` for the analysis service.
+    /// The addresses for `accounts.*.endpoints` by name: `accounts`, `api`, `workdrive`, `download`, `upload`, `cliq`.
     #[must_use]
     pub fn endpoints(&self) -> BTreeMap<&'static str, String> {
-        ["accounts", "api", "workdrive", "download", "upload", "cliq", "google", "ingest"]
-            .map(|name| (name, format!("{}/{name}", self.base_url)))
-            .into()
+        self.addresses(&["accounts", "api", "workdrive", "download", "upload", "cliq"])
+    }
+
+    /// The addresses of other services by name: `google` for the token endpoint, the metadata server and the keys,
+    /// `ingest` for the analysis service.
+    #[must_use]
+    pub fn services(&self) -> BTreeMap<&'static str, String> {
+        self.addresses(&["google", "ingest"])
+    }
+
+    fn addresses(&self, names: &[&'static str]) -> BTreeMap<&'static str, String> {
+        names.iter().map(|name| (*name, format!("{}/{name}", self.base_url))).collect()
     }
 
     /// The in-process control handle.

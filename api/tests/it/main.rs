@@ -8,6 +8,7 @@ mod documents;
 mod events;
 mod intake;
 mod key_server;
+mod mappings;
 mod requests;
 mod server;
 mod tokens;

@@ -357,6 +357,18 @@ pub(crate) async fn complete(unit: &mut UnitOfWork<'_>, job: &Job) -> Result<Eve
     end(unit, job, State::Completed, event).await
 }
 
+/// Gives an open job up, for a reason that is not the provider's; one that has ended stays as it is.
+///
+/// # Errors
+/// Database failures.
+pub async fn give_up(unit: &mut UnitOfWork<'_>, job_id: Uuid, code: &str, error: &str) -> Result<(), Error> {
+    let job = load(unit.connection(), job_id).await?;
+    if let Some(job) = job.filter(|job| matches!(job.state, State::Pending | State::Running)) {
+        fail(unit, &job, code, error).await?;
+    }
+    Ok(())
+}
+
 /// Gives a job up.
 pub(crate) async fn fail(unit: &mut UnitOfWork<'_>, job: &Job, code: &str, error: &str) -> Result<EventId, Error> {
     let data = Failed {
