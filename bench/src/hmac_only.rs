@@ -41,7 +41,7 @@ pub(crate) fn serve(port: u16) -> anyhow::Result<()> {
 async fn accept(request: HttpRequest, body: Bytes, verifier: Data<Verifier>) -> HttpResponse {
     #[expect(clippy::disallowed_methods, reason = "the yardstick reads the clock as the gateway does")]
     let now = chrono::Utc::now();
-    match verifier.verify(&Request { headers: request.headers(), body: &body, now }) {
+    match verifier.verify(&Request { headers: request.headers(), query: request.query_string(), body: &body, now }) {
         Ok(_) => HttpResponse::Accepted().json(serde_json::json!({ "status": "accepted" })),
         Err(_) => HttpResponse::Unauthorized().finish(),
     }

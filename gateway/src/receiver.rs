@@ -13,7 +13,9 @@ use service::config::{Account, Config, SecretRef};
 use crate::channels::Channels;
 use crate::server::Error;
 use crate::signature::zoho_crm::{self, Notification};
-use crate::signature::{InvalidSettings, Refusal, Request, Tolerance, Verified, hmac, standard_webhooks};
+use crate::signature::{
+    InvalidSettings, Refusal, Request, Tolerance, Verified, hmac, standard_webhooks, zoho_books, zoho_cliq,
+};
 
 /// The deliveries of one account.
 #[derive(Debug)]
@@ -30,6 +32,8 @@ enum Scheme {
     Hmac(hmac::Verifier),
     StandardWebhooks(standard_webhooks::Verifier),
     ZohoCrm(Channels),
+    ZohoBooks(zoho_books::Verifier),
+    ZohoCliq(zoho_cliq::Verifier),
 }
 
 /// A delivery that was believed.
@@ -102,6 +106,12 @@ impl Receiver {
                 };
                 Scheme::ZohoCrm(Channels::new(&account.name, readers.clone(), by_hand))
             }
+            Verify::ZohoBooks { secrets } => {
+                Scheme::ZohoBooks(zoho_books::Verifier::new(&resolve_all(secrets)?).map_err(invalid)?)
+            }
+            Verify::ZohoCliq { public_key } => {
+                Scheme::ZohoCliq(zoho_cliq::Verifier::new(&resolve(public_key)?).map_err(invalid)?)
+            }
         };
         Ok(Some(Receiver {
             account: account.name.clone(),
@@ -116,7 +126,16 @@ impl Receiver {
     pub(crate) fn signature_header(&self) -> Option<&HeaderName> {
         match &self.scheme {
             Scheme::Hmac(verifier) => Some(verifier.signature_header()),
-            Scheme::StandardWebhooks(_) | Scheme::ZohoCrm(_) => None,
+            // These names say what they hold, which is reason enough not to keep it.
+            Scheme::StandardWebhooks(_) | Scheme::ZohoCrm(_) | Scheme::ZohoBooks(_) | Scheme::ZohoCliq(_) => None,
+        }
+    }
+
+    /// The answer that the sender wants to a delivery that is in the log, where it is not our own.
+    pub(crate) fn answer(&self) -> Option<&'static str> {
+        match &self.scheme {
+            Scheme::ZohoCliq(_) => Some(zoho_cliq::ANSWER),
+            Scheme::Hmac(_) | Scheme::StandardWebhooks(_) | Scheme::ZohoCrm(_) | Scheme::ZohoBooks(_) => None,
         }
     }
 
@@ -138,37 +157,38 @@ impl Receiver {
                 let notification = Notification::parse(request.body)?;
                 let known = channels.token_hash(notification.channel_id()).await.map_err(Unbelieved::Unknown)?;
                 notification.verify(known)?;
-                Ok(self.named_by_content(&notification, request.body))
+                let mut believed = self.named_by_content("zoho-crm", notification.identity().as_deref(), request.body);
+                believed.data.registration_id = Some(notification.channel_id().to_owned());
+                Ok(believed)
+            }
+            Scheme::ZohoBooks(verifier) => {
+                verifier.verify(request)?;
+                Ok(self.named_by_content("zoho-books", zoho_books::identity(request).as_deref(), request.body))
+            }
+            Scheme::ZohoCliq(verifier) => {
+                verifier.verify(request)?;
+                Ok(self.named_by_content("zoho-cliq", zoho_cliq::identity(request.body).as_deref(), request.body))
             }
         }
     }
 
     fn named_by_sender(&self, verify: &str, verified: &Verified<'_>, body: &[u8]) -> Believed {
+        let mut believed = self.named_by_content(verify, verified.delivery_id, body);
+        believed.data.delivery_id =
+            verified.delivery_id.map(|id| crate::webhook::cut(id, LONGEST_DELIVERY_ID_BYTES).to_owned());
+        believed
+    }
+
+    fn named_by_content(&self, verify: &str, identity: Option<&str>, body: &[u8]) -> Believed {
         let json = is_json(body);
         Believed {
-            event_id: verified.delivery_id.map(|id| self.event_id(id)),
+            event_id: identity.map(|identity| self.event_id(identity)),
             data: delivery::Received {
                 verify: verify.to_owned(),
-                delivery_id: verified
-                    .delivery_id
-                    .map(|id| crate::webhook::cut(id, LONGEST_DELIVERY_ID_BYTES).to_owned()),
+                delivery_id: None,
                 registration_id: None,
                 json,
                 flagged: self.json_promised && !json,
-                size_bytes: body.len() as u64,
-            },
-        }
-    }
-
-    fn named_by_content(&self, notification: &Notification<'_>, body: &[u8]) -> Believed {
-        Believed {
-            event_id: notification.identity().map(|identity| self.event_id(&identity)),
-            data: delivery::Received {
-                verify: "zoho-crm".to_owned(),
-                delivery_id: None,
-                registration_id: Some(notification.channel_id().to_owned()),
-                json: true,
-                flagged: false,
                 size_bytes: body.len() as u64,
             },
         }

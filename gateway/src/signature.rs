@@ -6,9 +6,12 @@
 
 pub mod hmac;
 pub mod standard_webhooks;
+pub mod zoho_books;
+pub mod zoho_cliq;
 pub mod zoho_crm;
 
 mod base64;
+mod identity;
 mod key;
 mod timestamp;
 
@@ -22,6 +25,8 @@ pub use self::timestamp::Tolerance;
 pub struct Request<'a> {
     /// All headers.
     pub headers: &'a HeaderMap,
+    /// The query string of the address as received, without its question mark; empty without one.
+    pub query: &'a str,
     /// The body exactly as received.
     pub body: &'a [u8],
     /// When it reached us.
@@ -130,6 +135,18 @@ pub enum InvalidSettings {
     /// The name cannot be the name of a header.
     #[error("{0:?} is not a header name")]
     HeaderName(String),
+    /// Books takes no such secret, so nothing could ever be signed with it.
+    #[error(
+        "secret {number} is not 12 to 50 letters and digits, as Zoho Books wants them; set one that is in the webhook's \
+         settings there, and the same here"
+    )]
+    BooksSecret {
+        /// Its place in the list; the first is 1.
+        number: usize,
+    },
+    /// A public key that signatures of Cliq cannot be checked with.
+    #[error("public_key {0}")]
+    PublicKey(zoho_cliq::InvalidKey),
 }
 
 /// The text of a header that is present once or more; the first counts.

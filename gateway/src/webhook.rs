@@ -94,7 +94,7 @@ pub(crate) async fn receive(request: HttpRequest, payload: Payload, webhooks: Da
             webhooks.readiness.recorded();
             webhooks.outcomes.accepted(started.elapsed(), accepted.duplicate, accepted.flagged);
             tracing::debug!(account.id = account, event.id = %accepted.event_id, accepted.duplicate, "a delivery was recorded");
-            accepted.answer()
+            accepted.answer(receiver.and_then(Receiver::answer))
         }
         Err(failed) => webhooks.refuse(&request, account, receiver, failed, received_at),
     }
@@ -107,10 +107,15 @@ fn account(request: &HttpRequest) -> Option<&str> {
 }
 
 impl Accepted {
-    fn answer(&self) -> HttpResponse {
+    /// Our own answer, with the event's id, unless the sender wants another.
+    fn answer(&self, wanted: Option<&'static str>) -> HttpResponse {
+        let json = (header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(wanted) = wanted {
+            return HttpResponse::Ok().insert_header(json).body(wanted);
+        }
         let status = if self.duplicate { "duplicate" } else { "accepted" };
         HttpResponse::Accepted()
-            .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+            .insert_header(json)
             .body(format!(r#"{{"status":"{status}","event_id":"{}"}}"#, self.event_id))
     }
 }
@@ -126,7 +131,7 @@ impl Webhooks {
         let headers = request.headers();
         let Some(receiver) = receiver else { return Err(Failed::without_body(Cause::AccountUnknown, headers)) };
         let body = body::read(payload, headers, receiver.body_limit_bytes, self.body_timeout).await?;
-        let signed = Request { headers, body: &body, now: received_at };
+        let signed = Request { headers, query: request.query_string(), body: &body, now: received_at };
         let believed = match receiver.verify(&signed).await {
             Ok(believed) => believed,
             Err(why) => return Err(Failed::with_body(why.into(), body)),

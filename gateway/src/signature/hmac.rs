@@ -185,7 +185,7 @@ mod tests {
         body: &[u8],
     ) -> Result<Option<String>, Refusal> {
         let headers = headers(pairs);
-        let request = Request { headers: &headers, body, now: now() };
+        let request = Request { headers: &headers, query: "", body, now: now() };
         let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).into()).collect();
         let verified = Verifier::new(settings, &secrets).unwrap().verify(&request)?;
         Ok(verified.delivery_id.map(str::to_owned))

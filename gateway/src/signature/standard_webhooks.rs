@@ -107,7 +107,7 @@ mod tests {
         headers.insert(SIGNATURE_HEADER, HeaderValue::from_str(signatures).unwrap());
         let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).into()).collect();
         let verifier = Verifier::new(&secrets, Tolerance(Duration::from_secs(300))).unwrap();
-        let verified = verifier.verify(&Request { headers: &headers, body, now })?;
+        let verified = verifier.verify(&Request { headers: &headers, query: "", body, now })?;
         Ok(verified.delivery_id.unwrap_or_default().to_owned())
     }
 
@@ -148,7 +148,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         let mut refused = Vec::new();
         for (name, value) in [(ID_HEADER, "msg_1"), (TIMESTAMP_HEADER, "1614265330"), (SIGNATURE_HEADER, "v1,AAAA")] {
-            refused.push(verifier.verify(&Request { headers: &headers, body: BODY, now: now() }).unwrap_err());
+            refused
+                .push(verifier.verify(&Request { headers: &headers, query: "", body: BODY, now: now() }).unwrap_err());
             headers.insert(name, HeaderValue::from_str(value).unwrap());
         }
         assert_eq!(refused, [Refusal::DeliveryIdMissing, Refusal::TimestampMissing, Refusal::SignatureMissing]);

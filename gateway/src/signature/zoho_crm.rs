@@ -10,7 +10,7 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use super::Refusal;
+use super::{Refusal, identity};
 
 /// SHA-256 of a channel's token. The token itself is not kept anywhere.
 pub type TokenHash = [u8; 32];
@@ -48,7 +48,7 @@ struct Body<'a> {
 /// Ids are 18 digits long and come as JSON strings or numbers.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Text<'a> {
+pub(super) enum Text<'a> {
     #[serde(borrow)]
     String(Cow<'a, str>),
     Number(u64),
@@ -108,12 +108,8 @@ impl<'a> Notification<'a> {
         let server_time = self.server_time.as_ref()?;
         let mut ids: Vec<&str> = self.ids.iter().map(AsRef::as_ref).collect();
         ids.sort_unstable();
-        let mut hash = Sha256::new();
-        for part in [&*self.channel_id, &*self.operation, &**server_time].into_iter().chain(ids) {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        Some(hex::encode(hash.finalize()))
+        let parts = [&*self.channel_id, &*self.operation, &**server_time].into_iter().chain(ids);
+        Some(identity::of(parts.map(str::as_bytes)))
     }
 }
 

@@ -8,6 +8,8 @@ mod outage;
 mod sign;
 mod storage;
 mod webhook;
+mod zoho_books;
+mod zoho_cliq;
 mod zoho_crm;
 
 /// Accounts that most tests use.

@@ -113,6 +113,20 @@ fn keys_without_meaning_and_contradictions_are_refused() {
         webhook("verify = 'zoho-crm'"),
         ["`accounts.a.webhook.verify` = \"zoho-crm\" needs an account with provider = \"zoho\""]
     );
+    assert_eq!(
+        webhook("verify = 'zoho-books'\nsecret = 's'\ntolerance_seconds = 1\npublic_key = 'k'"),
+        [
+            "`accounts.a.webhook.public_key` has no meaning with verify = \"zoho-books\"; remove it",
+            "`accounts.a.webhook.tolerance_seconds` has no meaning with verify = \"zoho-books\"; remove it",
+        ]
+    );
+    assert_eq!(
+        webhook("verify = 'zoho-cliq'\nsecret = 's'"),
+        [
+            "`accounts.a.webhook.public_key` is missing; write the bot's key as Cliq's developer console shows it, best as \"file:path\"",
+            "`accounts.a.webhook.secret` has no meaning with verify = \"zoho-cliq\"; remove it",
+        ]
+    );
     assert!(lines_of("[accounts.a]\nprovider = 'generic'")[0].contains("`accounts.a.webhook` is missing"));
 }
 

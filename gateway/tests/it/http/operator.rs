@@ -120,7 +120,8 @@ async fn stopping_answers_what_is_under_way_and_takes_nothing_new(on: Backend) {
     assert_eq!(log.high_water_mark().await.unwrap().0, 1);
 }
 
-async fn bind(settings: &str) -> Result<Http, Error> {
+/// Starts a gateway with these settings, as far as its address.
+pub(super) async fn bind(settings: &str) -> Result<Http, Error> {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path(), settings);
     let url = format!("sqlite:{}", folder.path().join("events.db").display());
@@ -129,7 +130,7 @@ async fn bind(settings: &str) -> Result<Http, Error> {
     Http::bind(&config, log, About::default(), Arc::new(String::new), CancellationToken::new())
 }
 
-fn with_sources(error: &dyn std::error::Error) -> String {
+pub(super) fn with_sources(error: &dyn std::error::Error) -> String {
     match error.source() {
         Some(source) => format!("{error}: {}", with_sources(source)),
         None => error.to_string(),

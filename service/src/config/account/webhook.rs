@@ -11,7 +11,7 @@ use super::{Provider, SignedContent};
 /// `[accounts.NAME.webhook]`.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// Key `verify`: `zoho-crm`, `hmac` or `standard-webhooks`. Required.
+    /// Key `verify`: `zoho-crm`, `zoho-books`, `zoho-cliq`, `hmac` or `standard-webhooks`. Required.
     pub verify: Verify,
     /// Key `content`: `json` when the sender promises JSON, so that other bodies are flagged, else `any`. Default `json`.
     pub content: Content,
@@ -36,6 +36,16 @@ pub enum Verify {
         /// A channel that was registered by hand, accepted beside our own registrations.
         channel: Option<Channel>,
     },
+    /// A MAC over the parameters and the body.
+    ZohoBooks {
+        /// Key `secret`, or `secrets` while one replaces another: 12 to 50 letters and digits. At least one.
+        secrets: Vec<SecretRef>,
+    },
+    /// A signature of a Cliq bot.
+    ZohoCliq {
+        /// Key `public_key`: the PEM of an RSA key of 2048 to 4096 bits. Required.
+        public_key: SecretRef,
+    },
     /// A MAC in a header.
     Hmac(Hmac),
     /// Standard Webhooks.
@@ -48,6 +58,8 @@ impl Verify {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::ZohoCrm { .. } => "zoho-crm",
+            Self::ZohoBooks { .. } => "zoho-books",
+            Self::ZohoCliq { .. } => "zoho-cliq",
             Self::Hmac(_) => "hmac",
             Self::StandardWebhooks(_) => "standard-webhooks",
         }
@@ -136,21 +148,30 @@ pub enum TimestampFormat {
     Rfc3339,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Scheme {
     ZohoCrm,
+    ZohoBooks,
+    ZohoCliq,
     Hmac,
     StandardWebhooks,
 }
 
-const SCHEMES: [(&str, Scheme); 3] =
-    [("zoho-crm", Scheme::ZohoCrm), ("hmac", Scheme::Hmac), ("standard-webhooks", Scheme::StandardWebhooks)];
+const SCHEMES: [(&str, Scheme); 5] = [
+    ("zoho-crm", Scheme::ZohoCrm),
+    ("zoho-books", Scheme::ZohoBooks),
+    ("zoho-cliq", Scheme::ZohoCliq),
+    ("hmac", Scheme::Hmac),
+    ("standard-webhooks", Scheme::StandardWebhooks),
+];
 
 /// Schemes that are planned and not built.
-const UNSUPPORTED: [&str; 5] = ["zoho-books", "zoho-cliq", "microsoft-graph", "google-drive", "autodesk"];
+const UNSUPPORTED: [&str; 3] = ["microsoft-graph", "google-drive", "autodesk"];
 
 const CHANNEL_KEYS: [&str; 2] = ["channel_id", "token"];
-const SECRET_KEYS: [&str; 3] = ["secret", "secrets", "tolerance_seconds"];
+const PUBLIC_KEYS: [&str; 1] = ["public_key"];
+const SECRET_KEYS: [&str; 2] = ["secret", "secrets"];
+const TOLERANCE_KEYS: [&str; 1] = ["tolerance_seconds"];
 const HMAC_KEYS: [&str; 8] = [
     "algorithm",
     "header",
@@ -162,6 +183,12 @@ const HMAC_KEYS: [&str; 8] = [
     "timestamp_format",
 ];
 
+impl Scheme {
+    fn as_str(self) -> &'static str {
+        SCHEMES.iter().find(|(_, scheme)| *scheme == self).map_or("", |(word, _)| word)
+    }
+}
+
 impl Webhook {
     /// `None` when the section is not there, or does not say how to verify.
     pub(in super::super) fn read(
@@ -172,7 +199,7 @@ impl Webhook {
         if section.is_empty() {
             return None;
         }
-        section.require("verify", "write zoho-crm, hmac or standard-webhooks");
+        section.require("verify", "write zoho-crm, zoho-books, zoho-cliq, hmac or standard-webhooks");
         let scheme = section.choice_but("verify", &SCHEMES, &UNSUPPORTED);
         let content = section.choice("content", &[("json", Content::Json), ("any", Content::Any)]);
         let limit = section.count("body_limit_bytes", body_limit_bytes, BODY_LIMITS);
@@ -192,7 +219,10 @@ impl Webhook {
         };
         match &self.verify {
             Verify::ZohoCrm { channel } => channel.iter().map(|channel| ("webhook.token", &channel.token)).collect(),
-            Verify::Hmac(Hmac { secrets, .. }) | Verify::StandardWebhooks(StandardWebhooks { secrets, .. }) => {
+            Verify::ZohoCliq { public_key } => vec![("webhook.public_key", public_key)],
+            Verify::ZohoBooks { secrets }
+            | Verify::Hmac(Hmac { secrets, .. })
+            | Verify::StandardWebhooks(StandardWebhooks { secrets, .. }) => {
                 secrets.iter().map(|secret| (named(secrets), secret)).collect()
             }
         }
@@ -201,22 +231,36 @@ impl Webhook {
 
 impl Verify {
     fn read(section: &mut Section<'_>, scheme: Scheme, provider: Provider) -> Option<Self> {
+        let applying: &[&[&str]] = match scheme {
+            Scheme::ZohoCrm => &[&CHANNEL_KEYS],
+            Scheme::ZohoBooks => &[&SECRET_KEYS],
+            Scheme::ZohoCliq => &[&PUBLIC_KEYS],
+            Scheme::Hmac => &[&HMAC_KEYS, &SECRET_KEYS, &TOLERANCE_KEYS],
+            Scheme::StandardWebhooks => &[&SECRET_KEYS, &TOLERANCE_KEYS],
+        };
+        let beside = format!("verify = \"{}\"", scheme.as_str());
+        for keys in [&HMAC_KEYS[..], &SECRET_KEYS, &TOLERANCE_KEYS, &CHANNEL_KEYS, &PUBLIC_KEYS] {
+            if !applying.contains(&keys) {
+                section.does_not_apply(keys, &beside);
+            }
+        }
         match scheme {
             Scheme::ZohoCrm => {
                 if provider != Provider::Zoho {
                     section.wrong("verify", "= \"zoho-crm\" needs an account with provider = \"zoho\"", None);
                 }
-                section.does_not_apply(&HMAC_KEYS, "verify = \"zoho-crm\"");
-                section.does_not_apply(&SECRET_KEYS, "verify = \"zoho-crm\"");
                 Some(Self::ZohoCrm { channel: channel(section) })
             }
-            Scheme::Hmac => {
-                section.does_not_apply(&CHANNEL_KEYS, "verify = \"hmac\"");
-                hmac(section).map(Self::Hmac)
+            Scheme::ZohoBooks => secrets(section).map(|secrets| Self::ZohoBooks { secrets }),
+            Scheme::ZohoCliq => {
+                section.require(
+                    "public_key",
+                    "write the bot's key as Cliq's developer console shows it, best as \"file:path\"",
+                );
+                section.secret("public_key").map(|public_key| Self::ZohoCliq { public_key })
             }
+            Scheme::Hmac => hmac(section).map(Self::Hmac),
             Scheme::StandardWebhooks => {
-                section.does_not_apply(&HMAC_KEYS, "verify = \"standard-webhooks\"");
-                section.does_not_apply(&CHANNEL_KEYS, "verify = \"standard-webhooks\"");
                 let tolerance = tolerance(section);
                 secrets(section).map(|secrets| Self::StandardWebhooks(StandardWebhooks { secrets, tolerance }))
             }
