@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use actix_web::web::{self, Data};
-use consumers::transfer::settings::Transfers;
+use consumers::Settings;
 use event_log::Log;
 use event_log::sql::Pool;
 use gateway::intake::settings::Settings as IntakeSettings;
@@ -57,8 +57,8 @@ pub struct Parts {
     pub log: Log,
     /// Provider accounts.
     pub accounts: Accounts,
-    /// The transfers.
-    pub transfers: Transfers,
+    /// What the consumers go by.
+    pub settings: Settings,
     /// The time.
     pub clock: SharedClock,
 }
@@ -106,10 +106,10 @@ impl Api {
         &self.inner.parts.accounts
     }
 
-    /// The transfers.
+    /// What the consumers go by.
     #[must_use]
-    pub fn transfers(&self) -> &Transfers {
-        &self.inner.parts.transfers
+    pub fn settings(&self) -> &Settings {
+        &self.inner.parts.settings
     }
 
     /// The time.

@@ -133,6 +133,9 @@ pub enum Role {
     /// Only the consumer that checks records of completed transfers
     #[value(name = "consumer:crm-update")]
     ConsumerCrmUpdate,
+    /// Only the consumer that sends the messages of mapped channels to their receivers
+    #[value(name = "consumer:ingest")]
+    ConsumerIngest,
 }
 
 impl Role {
@@ -143,6 +146,7 @@ impl Role {
             Role::Consumer => &Consumer::ALL,
             Role::ConsumerTransfer => &[Consumer::Transfer],
             Role::ConsumerCrmUpdate => &[Consumer::CrmUpdate],
+            Role::ConsumerIngest => &[Consumer::Ingest],
             _ => &[],
         }
     }

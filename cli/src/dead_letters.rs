@@ -1,8 +1,8 @@
 //! `dead-letters list | show | redrive`: work that was given up.
 
 use anyhow::bail;
+use consumers::Settings;
 use consumers::dead_letter::{self, DeadLetter, Filter};
-use consumers::transfer::settings::Transfers;
 use event_log::Log;
 use serde::Serialize;
 
@@ -54,7 +54,7 @@ struct Refused {
 }
 
 /// `dead-letters redrive`
-pub async fn redrive(log: &Log, transfers: &Transfers, arguments: &Redrive, output: Output) -> anyhow::Result<()> {
+pub async fn redrive(log: &Log, settings: &Settings, arguments: &Redrive, output: Output) -> anyhow::Result<()> {
     let ids = match arguments.all {
         false => arguments.ids.clone(),
         true => {
@@ -71,7 +71,7 @@ pub async fn redrive(log: &Log, transfers: &Transfers, arguments: &Redrive, outp
     }
     let mut report = Report { redriven: Vec::new(), refused: Vec::new(), preview: false };
     for id in ids {
-        match dead_letter::redrive(log, transfers, id).await {
+        match dead_letter::redrive(log, settings, id).await {
             Ok(()) => report.redriven.push(id),
             Err(error) => report.refused.push(Refused { id, error: error.to_string() }),
         }

@@ -31,7 +31,7 @@ pub async fn run(parts: &Parts, names: &[String], arguments: &args::Transfer, ou
     let context = parts.consumers();
     let mut report = Report { dry_run: true, records: Vec::new(), files: 0, bytes: 0, errors: Vec::new() };
     for name in names {
-        let settings = context.transfers.get(name)?;
+        let settings = context.settings.transfers.get(name)?;
         let pending = pending(&context, settings, arguments)
             .await
             .with_context(|| format!("transfer {name}: looking for pending records"))?;

@@ -30,7 +30,6 @@ mod transfer;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
-use consumers::transfer::settings::Transfers;
 use event_log::Access;
 
 use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations, Token};
@@ -87,8 +86,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 DeadLetters::List(arguments) => dead_letters::list(&log, &arguments, output).await?,
                 DeadLetters::Show { id } => dead_letters::show(&log, id, output).await?,
                 DeadLetters::Redrive(arguments) => {
-                    let transfers = Transfers::of(&config)?;
-                    dead_letters::redrive(&log, &transfers, &arguments, output).await?;
+                    let settings = consumers::Settings::of(&config)?;
+                    dead_letters::redrive(&log, &settings, &arguments, output).await?;
                 }
             }
         }

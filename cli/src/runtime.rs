@@ -10,8 +10,8 @@ use accounts::Accounts;
 use anyhow::Context as _;
 use api::Api;
 use clap::ValueEnum as _;
-use consumers::transfer::settings::Transfers;
-use consumers::{Consumer, Work};
+use consumers::ingest::receivers::Receivers;
+use consumers::{Consumer, Settings, Work};
 use event_log::{Access, Database, Log, RoleLock, process_name};
 use futures::future::BoxFuture;
 use service::clock::{SystemClock, as_function};
@@ -64,8 +64,10 @@ pub struct Parts {
     pub log: Log,
     /// Provider accounts.
     pub accounts: Accounts,
-    /// The transfers.
-    pub transfers: Transfers,
+    /// What the consumers go by.
+    pub settings: Settings,
+    /// Clients of the receivers of messages.
+    pub receivers: Receivers,
     _lock: RoleLock,
 }
 
@@ -76,7 +78,8 @@ impl Parts {
     /// When the database cannot be used or another process works on it, or a setting cannot be what it should be.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
         config.check_secrets()?;
-        let transfers = Transfers::of(&config)?;
+        let settings = Settings::of(&config)?;
+        let receivers = Receivers::open(&config, &SystemClock::shared())?;
         // Tables that belong to another role are brought up to date by `migrate`, as that role.
         let access = if config.store.owner_url.is_some() { Access::Existing } else { Access::CreateAndMigrate };
         let log = open_log(&config, access).await?;
@@ -85,7 +88,7 @@ impl Parts {
             log.write::<_, event_log::Error, _>(|unit| Box::pin(event_log::forsake_leases(unit))).await?;
         }
         let accounts = Accounts::open(&config, log.clone(), SystemClock::shared()).await.context("opening accounts")?;
-        Ok(Parts { config: Arc::new(config), log, accounts, transfers, _lock: lock })
+        Ok(Parts { config: Arc::new(config), log, accounts, settings, receivers, _lock: lock })
     }
 
     /// Finishes what was handed to the log and empties its write-ahead log, so that the next start has nothing to replay.
@@ -156,7 +159,7 @@ impl Parts {
             config: self.config.clone(),
             log: self.log.clone(),
             accounts: self.accounts.clone(),
-            transfers: self.transfers.clone(),
+            settings: self.settings.clone(),
             clock: SystemClock::shared(),
         };
         Ok(Api::open(parts)?)
@@ -166,7 +169,8 @@ impl Parts {
     #[must_use]
     pub fn consumers(&self) -> Arc<consumers::Context> {
         let timing = consumers::Timing { lease: self.config.service.effect_lease, ..consumers::Timing::default() };
-        consumers::Context::new(self.log.clone(), self.accounts.clone(), self.transfers.clone(), timing)
+        let (log, accounts) = (self.log.clone(), self.accounts.clone());
+        consumers::Context::new(log, accounts, self.receivers.clone(), self.settings.clone(), timing)
     }
 
     /// How to reach Kafka, where it carries the events.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use consumers::Consumer;
 use event_log::{Direction, Filter, GlobalPosition, Log};
 use gateway::intake::Intake;
 use gateway::poller::{PollRequest, run_poll_once};
@@ -16,6 +17,9 @@ use crate::args::{self, Role};
 use crate::output::{Output, bytes};
 use crate::runtime::Parts;
 use crate::{progress, summary};
+
+/// What the command waits for: messages on their way are not its business.
+const CONSUMERS: [Consumer; 2] = [Consumer::Transfer, Consumer::CrmUpdate];
 
 /// How often we look whether anything is left to do.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -77,7 +81,8 @@ pub async fn run(parts: Parts, arguments: &args::Transfer, bar: ProgressBar, out
     let service = Service::new(shutdown.clone());
     let intake = parts.intake()?;
     // One command has one process: events need nobody to carry them.
-    parts.spawn_workers(&service, &BTreeSet::from([Role::Consumer, Role::Projector]), None);
+    let roles = [Role::ConsumerTransfer, Role::ConsumerCrmUpdate, Role::Projector];
+    parts.spawn_workers(&service, &BTreeSet::from(roles), None);
     service.spawn("progress", {
         let (log, stop) = (log.clone(), shutdown.stop().clone());
         async move {
@@ -142,7 +147,7 @@ async fn poll_all(intake: &Arc<Intake>, names: &[String], arguments: &args::Tran
 /// Waits until nothing is under way and nothing will start by itself.
 async fn until_idle(log: &Log, shutdown: &Shutdown) -> anyhow::Result<()> {
     while !shutdown.stop().is_cancelled() {
-        if consumers::idle::look(log).await?.is_idle() {
+        if consumers::idle::look_for(log, &CONSUMERS).await?.is_idle() {
             return Ok(());
         }
         tokio::time::sleep(LOOK_EVERY).await;
@@ -158,7 +163,7 @@ async fn report(
     started: Instant,
 ) -> anyhow::Result<Report> {
     let records = records(log, before).await?;
-    let waiting_for_a_person = consumers::idle::look(log).await?.waiting_for_a_person;
+    let waiting_for_a_person = consumers::idle::look_for(log, &CONSUMERS).await?.waiting_for_a_person;
     let succeeded = errors.is_empty()
         && !stopped
         && waiting_for_a_person == 0

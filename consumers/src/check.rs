@@ -61,6 +61,7 @@ pub async fn decide(unit: &mut UnitOfWork<'_>, transfers: &Transfers, event: &Re
         source_account: None,
         organization: settings.organization.clone(),
         once_key: None,
+        sequence: None,
         bytes: None,
         request: Planned::encode(&update),
         correlation_id: event.correlation_id,

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use crate::context::Context;
 use crate::dead_letter::{refuse_event, refuse_record};
 use crate::ledger::Kind;
-use crate::transfer::settings::Transfers;
-use crate::{Error, check, transfer};
+use crate::settings::Settings;
+use crate::{Error, check, ingest, transfer};
 
 /// A consumer. Each can have processes of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,11 +20,13 @@ pub enum Consumer {
     Transfer,
     /// Completed transfers check their records.
     CrmUpdate,
+    /// Messages that a sync has brought are sent to their receivers.
+    Ingest,
 }
 
 impl Consumer {
     /// All there are.
-    pub const ALL: [Consumer; 2] = [Consumer::Transfer, Consumer::CrmUpdate];
+    pub const ALL: [Consumer; 3] = [Consumer::Transfer, Consumer::CrmUpdate, Consumer::Ingest];
 
     /// Its subscription.
     #[must_use]
@@ -32,6 +34,7 @@ impl Consumer {
         match self {
             Consumer::Transfer => "transfer",
             Consumer::CrmUpdate => "crm-update",
+            Consumer::Ingest => "ingest",
         }
     }
 
@@ -47,6 +50,7 @@ impl Consumer {
         match self {
             Consumer::Transfer => &[Kind::Locate, Kind::CopyFolder, Kind::CopyFile],
             Consumer::CrmUpdate => &[Kind::UpdateRecord],
+            Consumer::Ingest => &[Kind::PostBatch],
         }
     }
 
@@ -54,6 +58,7 @@ impl Consumer {
         match self {
             Consumer::Transfer => transfer::decide::FOLLOWS.to_vec(),
             Consumer::CrmUpdate => check::FOLLOWS.to_vec(),
+            Consumer::Ingest => ingest::decide::FOLLOWS.to_vec(),
         }
     }
 
@@ -64,12 +69,13 @@ impl Consumer {
     pub(crate) async fn decide(
         self,
         unit: &mut UnitOfWork<'_>,
-        transfers: &Transfers,
+        settings: &Settings,
         event: &RecordedEvent,
     ) -> Result<(), Error> {
         match self {
-            Consumer::Transfer => transfer::decide::decide(unit, transfers, event).await,
-            Consumer::CrmUpdate => check::decide(unit, transfers, event).await,
+            Consumer::Transfer => transfer::decide::decide(unit, &settings.transfers, event).await,
+            Consumer::CrmUpdate => check::decide(unit, &settings.transfers, event).await,
+            Consumer::Ingest => ingest::decide::decide(unit, &settings.ingests, event).await,
         }
     }
 
@@ -105,7 +111,7 @@ impl Handler for Decider {
         unit: &'a mut UnitOfWork<'_>,
         event: &'a RecordedEvent,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(self.consumer.decide(unit, &self.context.transfers, event))
+        Box::pin(self.consumer.decide(unit, &self.context.settings, event))
     }
 
     fn refused<'a>(

@@ -7,13 +7,16 @@ use accounts::Accounts;
 use chrono::{DateTime, Utc};
 use event_log::{Log, process_name};
 use providers::zoho::Client;
+use serde::Deserialize;
 use tokio::sync::watch;
 
 use crate::Error;
+use crate::ingest::receivers::Receivers;
+use crate::ledger::Effect;
 use crate::pause::Pauses;
 use crate::running::Running;
+use crate::settings::Settings;
 use crate::transfer::listing::Listings;
-use crate::transfer::settings::Transfers;
 use crate::trouble::Patience;
 
 /// How long things take.
@@ -47,8 +50,10 @@ pub struct Context {
     pub log: Log,
     /// Clients of the accounts.
     pub accounts: Accounts,
-    /// The transfers of the configuration.
-    pub transfers: Transfers,
+    /// The transfers and receivers of the configuration.
+    pub settings: Settings,
+    /// Clients of the receivers.
+    pub receivers: Receivers,
     /// How long things take.
     pub timing: Timing,
     /// This process, in leases.
@@ -62,13 +67,14 @@ pub struct Context {
 impl Context {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(log: Log, accounts: Accounts, transfers: Transfers, timing: Timing) -> Arc<Self> {
+    pub fn new(log: Log, accounts: Accounts, receivers: Receivers, settings: Settings, timing: Timing) -> Arc<Self> {
         let leased_by = process_name();
         let (planned, _) = watch::channel(0);
         Arc::new(Context {
             log,
             accounts,
-            transfers,
+            receivers,
+            settings,
             timing,
             leased_by,
             listings: Listings::default(),
@@ -107,12 +113,26 @@ impl Context {
         self.planned.subscribe()
     }
 
-    pub(crate) fn patience(&self, transfer: &str) -> Patience {
-        let settings = self.transfers.get(transfer).ok();
-        Patience {
-            max_attempts: settings.map_or(3, |settings| settings.max_attempts),
-            retry_base: settings.map_or(Duration::from_secs(1), |settings| settings.retry_base),
-            settle_after: self.timing.settle_after,
-        }
+    /// How patient we are with an effect.
+    pub(crate) fn patience(&self, effect: &Effect) -> Patience {
+        let (max_attempts, retry_base) = self.tries(effect).unwrap_or((3, Duration::from_secs(1)));
+        Patience { max_attempts, retry_base, settle_after: self.timing.settle_after }
     }
+
+    /// Attempts and the first pause by the settings of the effect's transfer or receiver, if it is still configured.
+    fn tries(&self, effect: &Effect) -> Option<(i64, Duration)> {
+        let named: Named = effect.request().ok()?;
+        if let Some(transfer) = named.transfer {
+            return self.settings.transfers.get(&transfer).ok().map(|one| (one.max_attempts, one.retry_base));
+        }
+        let ingest = self.settings.ingests.get(&named.ingest?).ok()?;
+        Some((ingest.max_attempts, ingest.retry_base))
+    }
+}
+
+/// Whose settings count for an effect.
+#[derive(Deserialize)]
+struct Named {
+    transfer: Option<String>,
+    ingest: Option<String>,
 }

@@ -29,7 +29,7 @@ const REPOINTED: &str = "record_repointed";
 /// Does the effect. The record is read first: what a person has done meanwhile is respected, and a lost answer settled.
 pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
     let request: UpdateRecord = effect.request()?;
-    let settings = context.transfers.get(&request.transfer)?;
+    let settings = context.settings.transfers.get(&request.transfer)?;
     let crm = context.zoho(&settings.crm)?.crm();
     let record_id: RecordId = request.record_id.parse().map_err(Trouble::Read)?;
     let fields = [settings.checkbox_field.clone(), settings.folder_field.clone()];
@@ -88,7 +88,7 @@ fn set(
 /// What is told about an update that is given up.
 pub(crate) fn given_up(context: &Context, effect: &Effect, code: &str, error: &str) -> Vec<Append> {
     let Ok(request) = effect.request::<UpdateRecord>() else { return Vec::new() };
-    let Ok(settings) = context.transfers.get(&request.transfer) else { return Vec::new() };
+    let Ok(settings) = context.settings.transfers.get(&request.transfer) else { return Vec::new() };
     let data = UpdateFailed {
         module: settings.module.to_string(),
         record_id: request.record_id.clone(),
@@ -134,7 +134,7 @@ async fn follow_record(
     effect: &Effect,
     update: &UpdateRecord,
 ) -> Result<(), Error> {
-    let Ok(settings) = context.transfers.get(&update.transfer) else { return Ok(()) };
+    let Ok(settings) = context.settings.transfers.get(&update.transfer) else { return Ok(()) };
     let record_id = &update.record_id;
     let is_present_run =
         decide::standing(unit.connection(), &settings.name, record_id).await?.is_some_and(|now| now.run == effect.run);

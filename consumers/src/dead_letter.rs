@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::Error;
 use crate::ledger::start_over;
-use crate::transfer::settings::Transfers;
+use crate::settings::Settings;
 
 pub use refused::{EVENT_DECIDE, RECORD_READ, refuse_event, refuse_record};
 
@@ -125,12 +125,12 @@ pub async fn show(readers: &Pool, dead_letter_id: i64) -> Result<Option<DeadLett
 /// # Errors
 /// [`Error::NoSuchDeadLetter`] when it is not there, resolved, or under way already; why an event could not be decided
 /// this time either.
-pub async fn redrive(log: &Log, transfers: &Transfers, dead_letter_id: i64) -> Result<(), Error> {
+pub async fn redrive(log: &Log, settings: &Settings, dead_letter_id: i64) -> Result<(), Error> {
     let Some(letter) = show(log.database().readers(), dead_letter_id).await? else {
         return Err(Error::NoSuchDeadLetter(dead_letter_id));
     };
     match letter.kind.as_str() {
-        EVENT_DECIDE => refused::decide_again(log, transfers, letter).await,
+        EVENT_DECIDE => refused::decide_again(log, settings, letter).await,
         RECORD_READ => refused::close(log, dead_letter_id).await,
         _ => log.write(move |unit| Box::pin(async move { redrive_in(unit, dead_letter_id).await })).await,
     }

@@ -7,7 +7,7 @@ pub enum Error {
     /// The log refused or failed.
     #[error(transparent)]
     Log(#[from] event_log::Error),
-    /// A stored request does not have the shape of its kind: a bug or damage.
+    /// What is stored about an effect does not have the shape of its kind: a bug or damage.
     #[error("the request of effect {effect_key} does not decode")]
     Undecodable {
         /// Which effect.
@@ -42,6 +42,17 @@ pub enum Error {
     /// A transfer that is not in the configuration.
     #[error("transfer {0:?} is not in the configuration")]
     NoSuchTransfer(String),
+    /// A receiver that is not in the configuration.
+    #[error("receiver {0:?} is not in the configuration")]
+    NoSuchIngest(String),
+    /// A sync was for a mapping that is not there, or whose settings cannot be used: a bug or damage.
+    #[error("the mapping of {subject:?} cannot be used: {reason}")]
+    BadMapping {
+        /// What the sync brought up to date.
+        subject: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// An account that is not in the configuration, or not of the needed provider.
     #[error("account {0:?} is not a configured zoho account")]
     NoSuchAccount(String),

@@ -49,38 +49,53 @@ macro_rules! events_after {
     };
 }
 
-/// Looks what is left to do.
+/// Looks what is left to do for all consumers.
 ///
 /// # Errors
 /// Database failures.
 pub async fn look(log: &Log) -> Result<Idle, Error> {
+    look_for(log, &Consumer::ALL).await
+}
+
+/// Looks what is left to do for some of the consumers, whatever the others have before them.
+///
+/// # Errors
+/// Database failures.
+pub async fn look_for(log: &Log, consumers: &[Consumer]) -> Result<Idle, Error> {
     let readers = log.database().readers();
     // What is decided is read first: a decision between the two looks then only means another look.
     let rows = checkpoints(readers).await?;
     let decided = Consumer::ALL.map(|consumer| Marks::of(consumer.name(), &rows));
     // One statement, so one moment: a decision between two looks would be in neither.
     let row = sql::query(concat!(
-        "WITH stopped AS (SELECT DISTINCT account, source_account FROM effects WHERE status IN ('planned', 'unknown') \
-           AND error_code IN ('needs_consent', 'bad_client', 'licence') AND started_at > $1), \
+        "WITH wanted AS NOT MATERIALIZED (SELECT account, source_account, status, error_code, started_at \
+           FROM effects WHERE kind IN (SELECT value FROM json_each($8))), \
+         stopped AS (SELECT DISTINCT account, source_account FROM wanted WHERE status IN ('planned', 'unknown') \
+           AND error_code IN ('needs_consent', 'bad_client', 'licence', 'denied') AND started_at > $1), \
          needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
-         SELECT counts.*, (SELECT count(*) FROM effects WHERE status IN ('planned', 'unknown') \
+         SELECT counts.*, (SELECT count(*) FROM wanted WHERE status IN ('planned', 'unknown') \
            AND (account IN (SELECT account FROM needing) OR source_account IN (SELECT account FROM needing) \
-             OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = effects.account \
-               AND stopped.source_account IS NOT DISTINCT FROM effects.source_account))) AS waiting, ",
+             OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = wanted.account \
+               AND stopped.source_account IS NOT DISTINCT FROM wanted.source_account))) AS waiting, ",
         events_after!("$2", "$3"),
         " AS transfer, ",
         events_after!("$4", "$5"),
-        " AS crm_update \
+        " AS crm_update, ",
+        events_after!("$6", "$7"),
+        " AS ingest \
          FROM (SELECT count(*) FILTER (WHERE status = 'planned') AS planned, \
            count(*) FILTER (WHERE status = 'started') AS started, count(*) FILTER (WHERE status = 'unknown') AS unknown, \
            count(*) FILTER (WHERE status = 'succeeded') AS succeeded, count(*) FILTER (WHERE status = 'failed') AS failed \
-           FROM effects) AS counts"
+           FROM wanted) AS counts"
     ))
     .bind(log.now() - LATELY)
     .bind(types(Consumer::Transfer))
     .bind(decided[0].floor(Portion::ALL).0)
     .bind(types(Consumer::CrmUpdate))
     .bind(decided[1].floor(Portion::ALL).0)
+    .bind(types(Consumer::Ingest))
+    .bind(decided[2].floor(Portion::ALL).0)
+    .bind(sql::list(consumers.iter().flat_map(|consumer| consumer.kinds()).map(|kind| kind.as_str())))
     .fetch_one(readers)
     .await?;
     let count = |name: &str| row.try_get::<i64, _>(name).map(i64::cast_unsigned);
@@ -91,9 +106,16 @@ pub async fn look(log: &Log) -> Result<Idle, Error> {
         succeeded: count("succeeded")?,
         failed: count("failed")?,
     };
-    let transfer: Option<String> = row.try_get("transfer")?;
-    let crm_update: Option<String> = row.try_get("crm_update")?;
-    let undecided = is_undecided(&decided[0], transfer.as_deref()) || is_undecided(&decided[1], crm_update.as_deref());
+    let mut undecided = false;
+    for (consumer, decided) in Consumer::ALL.iter().zip(&decided) {
+        let column = match consumer {
+            Consumer::Transfer => "transfer",
+            Consumer::CrmUpdate => "crm_update",
+            Consumer::Ingest => "ingest",
+        };
+        let beyond: Option<String> = row.try_get(column)?;
+        undecided = undecided || consumers.contains(consumer) && is_undecided(decided, beyond.as_deref());
+    }
     Ok(Idle { effects, waiting_for_a_person: count("waiting")?, undecided })
 }
 

@@ -25,7 +25,7 @@ use crate::Error;
 pub use claim::{Claim, Queue, claim, next_due, sources};
 pub(crate) use finish::tell;
 pub use finish::{Finished, finish};
-pub use plan::{Done, Planned, done, plan, start_over};
+pub use plan::{Done, Planned, Sequence, done, plan, start_over};
 pub use recover::{park, recover_all, recover_expired, renew};
 pub use summary::{Summary, summary};
 pub(crate) use twins::{Twins, twins, was_started};
@@ -41,6 +41,8 @@ pub enum Kind {
     CopyFile,
     /// Sets a record's checkbox.
     UpdateRecord,
+    /// Sends a batch of messages.
+    PostBatch,
 }
 
 impl Kind {
@@ -52,21 +54,28 @@ impl Kind {
             Kind::CopyFolder => "folder.copy",
             Kind::CopyFile => "file.copy",
             Kind::UpdateRecord => "crm_record.update",
+            Kind::PostBatch => "batch.post",
         }
     }
 
     /// Every kind that this program knows.
-    pub const ALL: [Kind; 4] = [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord];
+    pub const ALL: [Kind; 5] = [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord, Kind::PostBatch];
 
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether its unknown outcome is found out without writing. The others look before they write each time, so doing
-    /// them again settles them.
+    /// Whether its unknown outcome is found out without writing. The others look before they write each time, or are
+    /// recognised by their key, so doing them again settles them.
     #[must_use]
     pub fn is_settled_by_reading(self) -> bool {
         matches!(self, Kind::CopyFile | Kind::UpdateRecord)
+    }
+
+    /// Whether it belongs to a transfer.
+    #[must_use]
+    pub fn is_of_transfer(self) -> bool {
+        self != Kind::PostBatch
     }
 
     /// Which slots it takes.
@@ -88,7 +97,7 @@ impl fmt::Display for Kind {
 /// Slots that effects of one account share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Quick calls: look, make a folder, update a record.
+    /// Quick calls: look, make a folder, update a record, send a batch.
     Control,
     /// Contents.
     Files,

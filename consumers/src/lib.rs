@@ -1,8 +1,8 @@
 //! Idempotent effects on the outside world, over the effect ledger.
 //!
-//! Two deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder) and
-//! `crm-update` (a completed transfer checks its record). Dispatchers, one per account and lane, do what the ledger
-//! says. Whatever crashes, an effect is settled by reading the provider back before it is ever done again.
+//! Three deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder),
+//! `crm-update` (a completed transfer checks its record) and `ingest` (a completed sync sends its messages). Dispatchers,
+//! one per account and lane, do what the ledger says. Whatever crashes, an effect is settled by reading the provider back before it is ever done again.
 
 pub mod check;
 pub mod consumer;
@@ -12,10 +12,12 @@ pub mod dead_letter;
 mod error;
 mod heartbeat;
 pub mod idle;
+pub mod ingest;
 pub mod ledger;
 pub mod pause;
 mod runner;
 mod running;
+pub mod settings;
 mod spool;
 mod story;
 pub mod transfer;
@@ -30,10 +32,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use context::{Context, Timing};
 pub use error::Error;
+pub use settings::Settings;
 
 pub use consumer::Consumer;
 
 use crate::ledger::{Kind, Lane};
+use crate::runner::Share;
 
 /// Effects of the control lane that run at a time, per account: they are short, and many wait on the same listings.
 const CONTROL_SLOTS: u32 = 4;
@@ -88,21 +92,8 @@ pub async fn run_some(
     for consumer in &work.consumers {
         tasks.spawn(consumer.follow(context.clone(), work.carrier.clone(), stop.clone()));
     }
-    let kinds: Vec<Kind> = work.consumers.iter().flat_map(|consumer| consumer.kinds()).copied().collect();
-    for account in changed_accounts(&context) {
-        let files =
-            context.transfers.0.values().filter(|one| one.destination == account).map(|one| one.concurrency).sum();
-        for (lane, slots) in [(Lane::Control, CONTROL_SLOTS), (Lane::Files, files)] {
-            if slots == 0 {
-                continue;
-            }
-            let kinds: Vec<Kind> = kinds.iter().copied().filter(|kind| kind.lane() == lane).collect();
-            if kinds.is_empty() {
-                continue;
-            }
-            let share = runner::Share { account: account.clone(), lane, kinds, slots };
-            tasks.spawn(runner::dispatch(context.clone(), share, stop.clone(), abort.clone()));
-        }
+    for share in shares(&context, &work.consumers) {
+        tasks.spawn(runner::dispatch(context.clone(), share, stop.clone(), abort.clone()));
     }
     let hearts = CancellationToken::new();
     let heart = heartbeat::beat(context.clone(), hearts.clone());
@@ -127,9 +118,30 @@ pub async fn run_some(
     result
 }
 
-/// Accounts that effects change.
+/// What there is to be dispatched: by account and lane.
+fn shares(context: &Context, consumers: &BTreeSet<Consumer>) -> Vec<Share> {
+    let kinds: Vec<Kind> = consumers.iter().flat_map(|consumer| consumer.kinds()).copied().collect();
+    let of = |account: String, lane: Lane, slots: u32, is_wanted: fn(Kind) -> bool| {
+        let kinds = kinds.iter().copied().filter(|kind| kind.lane() == lane && is_wanted(*kind)).collect();
+        Share { account, lane, kinds, slots }
+    };
+    let mut shares = Vec::new();
+    for account in changed_accounts(context) {
+        let transfers = context.settings.transfers.0.values().filter(|one| one.destination == account);
+        let files = transfers.map(|one| one.concurrency).sum();
+        shares.push(of(account.clone(), Lane::Control, CONTROL_SLOTS, Kind::is_of_transfer));
+        shares.push(of(account, Lane::Files, files, Kind::is_of_transfer));
+    }
+    for ingest in context.settings.ingests.all() {
+        shares.push(of(ingest.account(), Lane::Control, ingest.concurrency, |kind| kind == Kind::PostBatch));
+    }
+    shares.retain(|share| share.slots > 0 && !share.kinds.is_empty());
+    shares
+}
+
+/// Accounts that transfers change.
 fn changed_accounts(context: &Context) -> BTreeSet<String> {
-    context.transfers.0.values().flat_map(|one| [one.crm.clone(), one.destination.clone()]).collect()
+    context.settings.transfers.0.values().flat_map(|one| [one.crm.clone(), one.destination.clone()]).collect()
 }
 
 async fn recover(context: &Context, alone: bool) -> Result<(), Error> {

@@ -14,6 +14,8 @@ pub enum Product {
     Crm,
     /// Files and folders.
     WorkDrive,
+    /// Batches of messages.
+    Ingest,
 }
 
 /// Products of accounts that are left alone, with the earliest end of a pause.

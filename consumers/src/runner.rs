@@ -21,7 +21,7 @@ use crate::pause::{Paused, Product};
 use crate::running::Hold;
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
-use crate::{Error, crm_update, story};
+use crate::{Error, crm_update, ingest, story};
 
 /// Other processes may plan work that nobody wakes us for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -93,14 +93,17 @@ pub(crate) struct Share {
     pub(crate) slots: u32,
 }
 
-/// What a share consists of: by the transfers of the configuration, and what is left of others.
+/// What a share consists of: by the transfers and receivers of the configuration, and what is left of others.
 async fn queues(context: &Context, share: &Share) -> Result<Vec<Queue>, Error> {
     let mut queues = BTreeSet::new();
     if share.kinds.contains(&Kind::UpdateRecord) {
         queues.insert(Queue::Records);
     }
-    if share.kinds.iter().any(|kind| *kind != Kind::UpdateRecord) {
-        let transfers = context.transfers.0.values().filter(|one| one.destination == share.account);
+    if share.kinds.contains(&Kind::PostBatch) {
+        queues.insert(Queue::Batches);
+    }
+    if share.kinds.iter().any(|kind| !matches!(kind, Kind::UpdateRecord | Kind::PostBatch)) {
+        let transfers = context.settings.transfers.0.values().filter(|one| one.destination == share.account);
         let left = ledger::sources(context.log.database().readers(), &share.account, share.lane).await?;
         queues.extend(transfers.map(|one| one.source.clone()).chain(left).map(Queue::From));
     }
@@ -213,13 +216,14 @@ impl Dispatcher {
                 Kind::CopyFolder => folder::run(context, effect).await,
                 Kind::CopyFile => file::run(context, effect).await,
                 Kind::UpdateRecord => crm_update::run(context, effect).await,
+                Kind::PostBatch => ingest::post::run(context, effect).await,
             }
         };
         let result = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(effect.key = effect.key, "effect {} panicked", effect.kind);
             Err(Trouble::Provider(panicked()))
         });
-        let patience = context.patience(transfer_of(effect).as_deref().unwrap_or_default());
+        let patience = context.patience(effect);
         let verdict = match result {
             // Settled as not done after the last allowed attempt: that is a failure.
             Ok(Verdict::NotDone) if effect.attempt >= patience.max_attempts => Verdict::Failed {
@@ -247,7 +251,11 @@ impl Dispatcher {
             Trouble::Source(_) => effect.source_account.as_deref().unwrap_or(&self.account),
             _ => &self.account,
         };
-        let product = if effect.kind == Kind::UpdateRecord { Product::Crm } else { Product::WorkDrive };
+        let product = match effect.kind {
+            Kind::UpdateRecord => Product::Crm,
+            Kind::PostBatch => Product::Ingest,
+            Kind::Locate | Kind::CopyFolder | Kind::CopyFile => Product::WorkDrive,
+        };
         let both = [Product::Crm, Product::WorkDrive];
         let stopped_until = self.context.now() + STOPPED_ACCOUNT;
         match trouble.refusal() {
@@ -316,7 +324,7 @@ impl Dispatcher {
     }
 }
 
-/// What a final outcome means for the transfer it belongs to.
+/// What a final outcome means for what it belongs to.
 async fn follow_up(
     unit: &mut event_log::UnitOfWork<'_>,
     context: &Context,
@@ -325,14 +333,16 @@ async fn follow_up(
     verdict: &Verdict,
 ) -> Result<(), Error> {
     let effect = &Effect { run: finished.run, ..effect.clone() };
-    if effect.kind == Kind::UpdateRecord {
-        return crm_update::settle_standing(unit, context, effect, verdict).await;
+    match effect.kind {
+        Kind::UpdateRecord => return crm_update::settle_standing(unit, context, effect, verdict).await,
+        Kind::PostBatch => return ingest::post::settle(unit, effect, verdict).await,
+        Kind::Locate | Kind::CopyFolder | Kind::CopyFile => {}
     }
     if !finished.is_last {
         return Ok(());
     }
     let Some(owner) = owner_of(effect) else { return Ok(()) };
-    let Ok(settings) = context.transfers.get(&owner.transfer) else { return Ok(()) };
+    let Ok(settings) = context.settings.transfers.get(&owner.transfer) else { return Ok(()) };
     completion::close(unit, settings, &owner.record_id, effect, verdict).await
 }
 
@@ -353,6 +363,7 @@ fn told_when_failed(context: &Context, effect: &Effect, verdict: Verdict) -> Ver
         Kind::CopyFolder => folder::given_up(effect, &code, &error),
         Kind::CopyFile => file::given_up(effect, &code, &error),
         Kind::UpdateRecord => crm_update::given_up(context, effect, &code, &error),
+        Kind::PostBatch => ingest::post::given_up(effect, &code, &error),
     });
     Verdict::Failed { code, error, events, dead_letter }
 }
@@ -385,7 +396,7 @@ fn log_verdict(effect: &Effect, verdict: &Verdict) {
     }
 }
 
-/// What every request names.
+/// What every request of a transfer names.
 #[derive(serde::Deserialize)]
 struct Owner {
     transfer: String,
@@ -394,8 +405,4 @@ struct Owner {
 
 fn owner_of(effect: &Effect) -> Option<Owner> {
     effect.request().ok()
-}
-
-fn transfer_of(effect: &Effect) -> Option<String> {
-    owner_of(effect).map(|owner| owner.transfer)
 }

@@ -1,10 +1,11 @@
-//! What people read in the log file while a transfer runs: which record, which folders, and how each file fared.
+//! What people read in the log file while effects run: which record, which folders, and how each file and batch fared.
 //!
 //! Written after the outcome is durable, so a line never tells more than the event log.
 
 use catalogue::transfer::{FileCompleted, Verification};
 use event_log::Append;
 
+use crate::ingest::request::PostBatch;
 use crate::ledger::{Effect, Kind, Verdict};
 use crate::transfer::request::{CopiedFile, CopyFile, CopyFolder, Locate, UpdateRecord};
 
@@ -15,6 +16,7 @@ pub(crate) fn tell(effect: &Effect, verdict: &Verdict) {
         Kind::CopyFolder => folder(effect, verdict),
         Kind::CopyFile => file(effect, verdict),
         Kind::UpdateRecord => record(effect, verdict),
+        Kind::PostBatch => batch(effect, verdict),
     }
 }
 
@@ -93,6 +95,26 @@ fn record(effect: &Effect, verdict: &Verdict) {
         Verdict::Failed { error, .. } => {
             tracing::warn!(record.id = record_id, "record {record_id}: its checkbox is not set: {error}");
         }
+        _ => {}
+    }
+}
+
+fn batch(effect: &Effect, verdict: &Verdict) {
+    let Ok(PostBatch { ingest, mapping_id, batch_id, positions, .. }) = effect.request() else { return };
+    let messages = positions.len();
+    match verdict {
+        Verdict::Succeeded { result, .. } if result["split_into"].is_array() => tracing::info!(
+            mapping.id = %mapping_id,
+            "mapping {mapping_id}: batch {batch_id} of {messages} messages is too large for {ingest} and is split"
+        ),
+        Verdict::Succeeded { .. } => tracing::info!(
+            mapping.id = %mapping_id,
+            "mapping {mapping_id}: batch {batch_id} of {messages} messages is delivered to {ingest}"
+        ),
+        Verdict::Failed { error, .. } => tracing::warn!(
+            mapping.id = %mapping_id,
+            "mapping {mapping_id}: batch {batch_id} of {messages} messages is not delivered to {ingest}: {error}"
+        ),
         _ => {}
     }
 }

@@ -106,7 +106,7 @@ impl Trouble {
             // Whether it was done is found out even after the last attempt.
             Trouble::Provider(refusal) if refusal.outcome() == Outcome::Unknown => {
                 match effect.kind.is_settled_by_reading() || tries_left {
-                    true => Verdict::Unknown { code, error, settle_at: now + patience.settle_after },
+                    true => Verdict::Unknown { code, error, settle_at: settle_at(effect, patience, not_before, now) },
                     false => Verdict::Failed { code, error, events: Vec::new(), dead_letter: true },
                 }
             }
@@ -153,6 +153,12 @@ impl Trouble {
         };
         Verdict::Failed { code: code.to_owned(), error, events: Vec::new(), dead_letter: true }
     }
+}
+
+/// What is settled by reading is settled soon; what is settled by doing it again pauses as every other attempt does.
+fn settle_at(effect: &Effect, patience: Patience, not_before: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let soon = now + patience.settle_after;
+    if effect.kind.is_settled_by_reading() { soon } else { soon.max(not_before) }
 }
 
 fn pause(base: Duration, attempt: i64) -> Duration {

@@ -214,7 +214,7 @@ async fn show(call: Call<Named>) -> Result<Reply<WholeDeadLetter>, Problem> {
 
 async fn redrive(call: Call<Named>) -> Result<Reply<Redriven>, Problem> {
     let Parked { dead_letter_id, effect_key, .. } = find(&call).await?;
-    match dead_letter::redrive(call.api.log(), call.api.transfers(), dead_letter_id).await {
+    match dead_letter::redrive(call.api.log(), call.api.settings(), dead_letter_id).await {
         Ok(()) => Ok(Redriven { dead_letter_id, effect_key }.into()),
         Err(consumers::Error::NoSuchDeadLetter(_)) => {
             Err(Problem::new(&NOT_WAITING, "the work is done, or on its way again already"))

@@ -99,12 +99,12 @@ pub(crate) async fn start_with(on: Backend, settings: &str) -> Server {
     let database = Database::open(&Settings::new(&store.url, Access::CreateAndMigrate)).await.unwrap();
     let log = Log::open(database, 64, as_function(Arc::new(clock.clone()))).await.unwrap();
     let accounts = Accounts::open(&config, log.clone(), Arc::new(clock.clone())).await.unwrap();
-    let transfers = consumers::transfer::settings::Transfers::of(&config).unwrap();
+    let of_consumers = consumers::Settings::of(&config).unwrap();
     let parts = Parts {
         config: config.clone(),
         log: log.clone(),
         accounts,
-        transfers,
+        settings: of_consumers,
         clock: Arc::new(clock.clone()),
     };
     let api = Api::open(parts).unwrap();

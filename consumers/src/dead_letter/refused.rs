@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{DeadLetter, is_open};
 use crate::Error;
 use crate::consumer::Consumer;
-use crate::transfer::settings::Transfers;
+use crate::settings::Settings;
 use crate::trouble::in_words;
 
 /// Kind of an event that a consumer could not decide.
@@ -113,18 +113,18 @@ async fn park(unit: &mut UnitOfWork<'_>, refused: &Refused<'_>) -> Result<(), Er
 ///
 /// # Errors
 /// Why it could not be decided, or [`Error::NoSuchDeadLetter`] when somebody else has done it meanwhile.
-pub(super) async fn decide_again(log: &Log, transfers: &Transfers, letter: DeadLetter) -> Result<(), Error> {
+pub(super) async fn decide_again(log: &Log, settings: &Settings, letter: DeadLetter) -> Result<(), Error> {
     let dead_letter_id = letter.dead_letter_id;
     let of_what = letter.subscription_name.as_deref().and_then(Consumer::named).zip(letter.global_position);
     let Some((consumer, position)) = of_what else { return Err(Error::NoSuchDeadLetter(dead_letter_id)) };
     let Some(event) = log.event_at(position).await? else { return Err(Error::NoSuchDeadLetter(dead_letter_id)) };
-    let transfers = transfers.clone();
+    let settings = settings.clone();
     let deciding = log.write::<_, Error, _>(move |unit| {
         Box::pin(async move {
             if !is_open(unit, dead_letter_id).await? {
                 return Err(Error::NoSuchDeadLetter(dead_letter_id));
             }
-            consumer.decide(unit, &transfers, &event).await?;
+            consumer.decide(unit, &settings, &event).await?;
             let now = unit.now();
             resolve(unit, dead_letter_id, now).await?;
             let data = Redriven { effect_key: letter.effect_key, kind: letter.kind, dead_letter_id };

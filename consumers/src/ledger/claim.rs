@@ -37,6 +37,8 @@ pub struct Claim {
 pub enum Queue {
     /// They read nowhere, and change records.
     Records,
+    /// They read nowhere, and send batches of messages.
+    Batches,
     /// They read from this account, and make files and folders.
     From(String),
 }
@@ -44,7 +46,7 @@ pub enum Queue {
 impl Queue {
     fn source(&self) -> Option<&str> {
         match self {
-            Queue::Records => None,
+            Queue::Records | Queue::Batches => None,
             Queue::From(source) => Some(source),
         }
     }
@@ -55,6 +57,7 @@ impl Claim {
     fn open_queues(&self) -> impl Iterator<Item = &Queue> {
         self.queues.iter().filter(|queue| match queue {
             Queue::Records => !self.paused.covers(&self.account, Product::Crm),
+            Queue::Batches => !self.paused.covers(&self.account, Product::Ingest),
             Queue::From(source) => {
                 ![&self.account, source].iter().any(|account| self.paused.covers(account, Product::WorkDrive))
             }
@@ -98,10 +101,20 @@ pub async fn claim(unit: &mut UnitOfWork<'_>, claim: &Claim, limit: u32) -> Resu
     Ok(effects)
 }
 
+/// Holds for effects before which nothing of their sequence is open.
+macro_rules! first_of_sequence {
+    () => {
+        " AND (sequence_key IS NULL OR NOT EXISTS (SELECT 1 FROM effects AS earlier \
+         WHERE earlier.sequence_key = effects.sequence_key AND earlier.sequence_number < effects.sequence_number \
+         AND earlier.status IN ('planned', 'started', 'unknown')))"
+    };
+}
+
 /// Selects the first effects of each open queue that may start: key and time. `false` when no queue is open.
 ///
-/// Left where they are: kinds that are not asked for; effects that read from an account which needs consent; and effects
-/// whose change another one is making, may have made, or is claimed for before them.
+/// Left where they are: kinds that are not asked for; effects that read from an account which needs consent; effects
+/// whose change another one is making, may have made, or is claimed for before them; and batches that are not the first
+/// open ones of their sequence.
 fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTime<Utc>>, limit: u32) -> bool {
     let sources: Vec<&str> = claim.open_queues().filter_map(Queue::source).collect();
     let mut is_first = true;
@@ -112,6 +125,7 @@ fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTi
         query.push(" AND status IN ('planned', 'unknown') AND source_account ");
         match queue {
             Queue::Records => query.push("IS NULL"),
+            Queue::Batches => query.push(concat!("IS NULL", first_of_sequence!())),
             Queue::From(source) => {
                 // Nothing where consent is missing: the whole queue is passed over, not each of its effects.
                 query.push("= (SELECT ").push_bind(source);

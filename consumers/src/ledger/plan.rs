@@ -28,6 +28,8 @@ pub struct Planned {
     pub organization: String,
     /// What makes it the same change as another effect.
     pub once_key: Option<String>,
+    /// Its place among effects that are done one after the other.
+    pub sequence: Option<Sequence>,
     /// Length, where known.
     pub bytes: Option<u64>,
     /// What exactly to do, as JSON.
@@ -38,6 +40,16 @@ pub struct Planned {
     pub causation_id: Option<EventId>,
     /// Not before this time; absent: at once.
     pub not_before: Option<DateTime<Utc>>,
+}
+
+/// A place among effects that are done one after the other: an effect waits for the open ones with lower numbers, and for none
+/// that was given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sequence {
+    /// The same for all that are done one after the other. They change the same account.
+    pub key: String,
+    /// The order.
+    pub number: i64,
 }
 
 impl Planned {
@@ -51,7 +63,7 @@ impl Planned {
     }
 }
 
-/// Rows of one statement: 15 values each, well below SQLite's limit of 32,766.
+/// Rows of one statement: 17 values each, well below SQLite's limit of 32,766.
 const ROWS: usize = 200;
 
 /// Writes intents. An effect that is there already stays as it is in its own run; in a later run it counts for that
@@ -63,7 +75,8 @@ pub async fn plan(connection: &mut Connection, now: DateTime<Utc>, planned: &[Pl
     for chunk in planned.chunks(ROWS) {
         let mut query = Builder::new(
             "INSERT INTO effects (effect_key, kind, lane, stream_name, run, account, source_account, organization, \
-             status, not_before, once_key, bytes, request, correlation_id, causation_id, planned_at) ",
+             status, not_before, once_key, sequence_key, sequence_number, bytes, request, correlation_id, causation_id, \
+             planned_at) ",
         );
         query.push_values(chunk, |mut row, one| {
             row.push_bind(&one.key)
@@ -77,6 +90,8 @@ pub async fn plan(connection: &mut Connection, now: DateTime<Utc>, planned: &[Pl
                 .push("'planned'")
                 .push_bind(one.not_before.unwrap_or(now))
                 .push_bind(&one.once_key)
+                .push_bind(one.sequence.as_ref().map(|sequence| sequence.key.as_str()))
+                .push_bind(one.sequence.as_ref().map(|sequence| sequence.number))
                 .push_bind(one.bytes.map(u64::cast_signed))
                 .push_bind(sql::json(&one.request))
                 .push_bind(one.correlation_id)

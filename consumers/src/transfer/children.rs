@@ -172,6 +172,7 @@ impl<'a> Children<'a> {
             source_account: Some(settings.source.clone()),
             organization: settings.organization.clone(),
             once_key: Some(once_key),
+            sequence: None,
             bytes: file.size,
             request: Planned::encode(&request),
             correlation_id: effect.correlation_id,

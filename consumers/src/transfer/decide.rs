@@ -172,6 +172,7 @@ pub(crate) async fn request(
         source_account: Some(settings.source.clone()),
         organization: settings.organization.clone(),
         once_key: None,
+        sequence: None,
         bytes: None,
         request: Planned::encode(&Locate {
             transfer: settings.name.clone(),

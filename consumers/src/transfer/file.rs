@@ -38,7 +38,7 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
             return Ok(settled);
         }
     }
-    let settings = context.transfers.get(&request.transfer)?;
+    let settings = context.settings.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
     let destination = context.zoho(&settings.destination)?;
     let name = match effect.was_tried() {

@@ -38,7 +38,7 @@ pub(crate) struct Counterpart {
 /// Does the effect.
 pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
     let request: CopyFolder = effect.request()?;
-    let settings = context.transfers.get(&request.transfer)?;
+    let settings = context.settings.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
     let content = source.workdrive().list(&request.source_folder_id, ItemFilter::All).await.map_err(Trouble::Source)?;
     let counterpart = counterpart(context, settings, effect, &request).await?;

@@ -33,7 +33,7 @@ pub struct Found {
 /// Does the effect.
 pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, Trouble> {
     let request: Locate = effect.request()?;
-    let settings = context.transfers.get(&request.transfer)?;
+    let settings = context.settings.transfers.get(&request.transfer)?;
     let Some(found) = find(context, settings, &request.folder_name).await? else {
         return Ok(Verdict::Failed {
             code: "source_folder_not_found".to_owned(),
@@ -80,6 +80,7 @@ pub(crate) fn planned_folder(settings: &Settings, parent: &Effect, request: Copy
         source_account: Some(settings.source.clone()),
         organization: settings.organization.clone(),
         once_key: makes.then(|| format!("folder/{}/{}", request.destination_parent_id, comparable(&request.name))),
+        sequence: None,
         bytes: None,
         request: Planned::encode(&request),
         correlation_id: parent.correlation_id,

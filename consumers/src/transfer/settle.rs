@@ -23,7 +23,7 @@ const CLOCK_SKEW: chrono::Duration = chrono::Duration::minutes(10);
 
 /// Settles the effect.
 pub(crate) async fn run(context: &Context, effect: &Effect, request: &CopyFile) -> Result<Verdict, Trouble> {
-    let settings = context.transfers.get(&request.transfer)?;
+    let settings = context.settings.transfers.get(&request.transfer)?;
     let source = context.zoho(&settings.source)?;
     let destination = context.zoho(&settings.destination)?;
     // Settling begins so long after the attempt ended, so such a listing is from after it; effects of one folder that are

@@ -59,7 +59,7 @@ async fn dry_run_says_what_the_transfer_then_does_and_changes_nothing(on: On) {
     let fact: catalogue::crm::Changed = stage.learn(1).await.decode().unwrap();
     let (before, head) = (stage.tree("org-a", "Shared"), *stage.log.head().borrow());
     let context = stage.context();
-    let settings = context.transfers.get("contacts").unwrap();
+    let settings = context.settings.transfers.get("contacts").unwrap();
     let plan = consumers::transfer::dry_run::plan_record(&context, settings, &fact).await.unwrap().unwrap();
     assert_eq!(stage.tree("org-a", "Shared"), before);
     assert_eq!(*stage.log.head().borrow(), head);

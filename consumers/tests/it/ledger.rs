@@ -59,6 +59,7 @@ fn planned(key: &str, once_key: Option<&str>) -> Planned {
         source_account: Some("b".to_owned()),
         organization: "acme".to_owned(),
         once_key: once_key.map(str::to_owned),
+        sequence: None,
         bytes: Some(1),
         request: "{}".to_owned(),
         correlation_id: Uuid::nil(),

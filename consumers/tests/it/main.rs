@@ -8,6 +8,7 @@ mod copying;
 mod crashes;
 mod damage;
 mod deciding;
+mod ingest;
 mod ledger;
 mod pausing;
 mod process;

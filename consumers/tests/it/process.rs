@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use consumers::transfer::settings::Transfers;
-use consumers::{Consumer, Context, Timing, Work};
+use consumers::ingest::receivers::Receivers;
+use consumers::{Consumer, Context, Settings, Timing, Work};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -36,9 +36,12 @@ impl Process {
         let (stopping, (tell, told)) = (stop.clone(), mpsc::channel());
         let work = Work { alone: false, consumers: consumers.iter().copied().collect::<BTreeSet<_>>(), carrier: None };
         let running = runtime.spawn(async move {
-            let (log, accounts) = open(&site.url, &site.config, site.clock).await;
+            let (log, accounts) = open(&site.url, &site.config, site.clock.clone()).await;
+            let clock = site.clock;
             let timing = Timing { settle_after: Duration::from_millis(200), lease: LEASE };
-            let context = Context::new(log, accounts.clone(), Transfers::of(&site.config).unwrap(), timing);
+            let (settings, receivers) =
+                (Settings::of(&site.config).unwrap(), Receivers::open(&site.config, &clock).unwrap());
+            let context = Context::new(log, accounts.clone(), receivers, settings, timing);
             tell.send(context.leased_by.clone()).unwrap();
             let abort = CancellationToken::new();
             let consuming = consumers::run_some(context, work, stopping.clone(), abort);

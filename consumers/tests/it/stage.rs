@@ -10,8 +10,8 @@ use catalogue::crm::{CHANGED, Changed, change_id, stream};
 use catalogue::poll;
 use chrono::{DateTime, TimeDelta, Utc};
 use consumers::dead_letter::{self, DeadLetter};
-use consumers::transfer::settings::Transfers;
-use consumers::{Context, Timing};
+use consumers::ingest::receivers::Receivers;
+use consumers::{Context, Settings, Timing};
 use event_log::{Append, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
 use providers::zoho::crm::ApiName;
 use serde_json::{Value, json};
@@ -53,6 +53,8 @@ pub(crate) struct Plan {
     pub(crate) knobs: Value,
     /// Lines of the transfer's settings.
     pub(crate) transfer: &'static str,
+    /// Lines of the settings of the receiver `analysis`, which gets the messages of organisation A; absent for no receiver.
+    pub(crate) ingest: Option<&'static str>,
     /// Content that is damaged once on its way to WorkDrive.
     pub(crate) damaged: Option<&'static str>,
 }
@@ -65,6 +67,7 @@ impl Default for Plan {
             destination: Vec::new(),
             knobs: json!({}),
             transfer: "",
+            ingest: None,
             damaged: None,
         }
     }
@@ -130,7 +133,7 @@ impl Stage {
             workdrive = format!("http://{address}/workdrive");
             damage = Some(tasks);
         }
-        let config = config(folder.path(), &place.url, simulator.base_url(), &workdrive, plan.transfer);
+        let config = config(folder.path(), &place.url, &simulator, &workdrive, &plan);
         let clock = Arc::new(MovedClock::default());
         let (log, accounts) = open(&place.url, &config, clock.clone()).await;
         Stage { _damage: damage, _folder: folder, place, simulator, clock, config, log, accounts, running: None }
@@ -171,9 +174,11 @@ impl Stage {
     }
 
     pub(crate) fn context(&self) -> Arc<Context> {
-        let transfers = Transfers::of(&self.config).unwrap();
+        let settings = Settings::of(&self.config).unwrap();
+        let clock: SharedClock = self.clock.clone();
+        let receivers = Receivers::open(&self.config, &clock).unwrap();
         let timing = Timing { settle_after: Duration::from_millis(200), ..Timing::default() };
-        Context::new(self.log.clone(), self.accounts.clone(), transfers, timing)
+        Context::new(self.log.clone(), self.accounts.clone(), receivers, settings, timing)
     }
 
     /// Stops the consumers and waits until they have ended.
@@ -338,7 +343,7 @@ impl Stage {
     }
 
     pub(crate) async fn redrive(&self, dead_letter_id: i64) -> Result<(), consumers::Error> {
-        dead_letter::redrive(&self.log, &Transfers::of(&self.config).unwrap(), dead_letter_id).await
+        dead_letter::redrive(&self.log, &Settings::of(&self.config).unwrap(), dead_letter_id).await
     }
 
     /// Waits until a look gives something.
@@ -437,7 +442,21 @@ fn seed(plan: &Plan) -> Value {
     ]})
 }
 
-fn config(folder: &std::path::Path, store: &str, base: &str, workdrive: &str, transfer: &str) -> Config {
+fn config(
+    folder: &std::path::Path,
+    store: &str,
+    simulator: &simulator::Simulator,
+    workdrive: &str,
+    plan: &Plan,
+) -> Config {
+    let (base, transfer) = (simulator.base_url(), plan.transfer);
+    let ingest = plan.ingest.map_or_else(String::new, |lines| {
+        let auth = if lines.contains("auth") || lines.contains("metadata") { "" } else { "auth = \"none\"\n" };
+        format!(
+            "[accounts.org-a.cliq]\ningest = \"analysis\"\n[ingest.analysis]\nurl = \"{base}/ingest\"\n{auth}{}\n",
+            lines.replace("BASE", base)
+        )
+    });
     let account = |name: &str| {
         format!(
             "[accounts.{name}]\nprovider = \"zoho\"\norganization = \"acme\"\nclient_id = \"client-{name}\"\n\
@@ -453,7 +472,7 @@ fn config(folder: &std::path::Path, store: &str, base: &str, workdrive: &str, tr
         "[store]\nurl = \"{store}\"\n[vault]\nkey_file = \"{}\"\n{}{}{}\
          [transfers.contacts]\ncrm = \"org-a\"\nsource = \"org-b\"\ndestination = \"org-a\"\nmodule = \"Contacts\"\n\
          checkbox_field = \"Transfer_Complete\"\nfolder_field = \"Source_Folder_Name\"\n\
-         source_team_folder_id = \"team-b\"\nretry_base_ms = 20\n{transfer}\n",
+         source_team_folder_id = \"team-b\"\nretry_base_ms = 20\n{transfer}\n{ingest}",
         folder.join("gateledger.key").display(),
         account("org-a"),
         account("org-b"),
@@ -461,7 +480,7 @@ fn config(folder: &std::path::Path, store: &str, base: &str, workdrive: &str, tr
     );
     let text = match text.contains("destination_folder_id") {
         true => text,
-        false => text.replace("retry_base_ms", "destination_folder_id = \"dest\"\nretry_base_ms"),
+        false => text.replacen("retry_base_ms", "destination_folder_id = \"dest\"\nretry_base_ms", 1),
     };
     let file = folder.join("gateledger.toml");
     std::fs::write(&file, text).unwrap();

@@ -1,0 +1,153 @@
+//! How far each chat is composed, and what became of each batch.
+
+use event_log::sql::{self, Connection, Pool};
+use event_log::{StreamName, StreamVersion, UnitOfWork};
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::Error;
+
+/// Up to where a chat's messages are in batches of a mapping.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn progress(
+    connection: &mut Connection,
+    mapping_id: Uuid,
+    stream: &StreamName,
+) -> Result<StreamVersion, Error> {
+    let version: Option<i64> =
+        sql::query_scalar("SELECT stream_version FROM ingest_progress WHERE mapping_id = $1 AND stream_name = $2")
+            .bind(mapping_id)
+            .bind(stream.as_str())
+            .fetch_optional(connection)
+            .await?;
+    Ok(StreamVersion(version.unwrap_or(0)))
+}
+
+/// A chat's messages are in batches up to a version.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn save_progress(
+    connection: &mut Connection,
+    mapping_id: Uuid,
+    stream: &StreamName,
+    version: StreamVersion,
+) -> Result<(), Error> {
+    sql::query(
+        "INSERT INTO ingest_progress (mapping_id, stream_name, stream_version) VALUES ($1, $2, $3) \
+         ON CONFLICT (mapping_id, stream_name) DO UPDATE SET stream_version = excluded.stream_version",
+    )
+    .bind(mapping_id)
+    .bind(stream.as_str())
+    .bind(version.0)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The number that the next line of a mapping gets.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn next_line(connection: &mut Connection, mapping_id: Uuid) -> Result<i64, Error> {
+    let next: Option<i64> = sql::query_scalar(
+        "SELECT first_line + lines FROM ingest_batches WHERE mapping_id = $1 ORDER BY first_line DESC LIMIT 1",
+    )
+    .bind(mapping_id)
+    .fetch_optional(connection)
+    .await?;
+    Ok(next.unwrap_or(0))
+}
+
+/// A batch waits to be sent.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn open(
+    unit: &mut UnitOfWork<'_>,
+    mapping_id: Uuid,
+    batch_id: Uuid,
+    first_line: i64,
+    lines: i64,
+) -> Result<(), Error> {
+    let now = unit.now();
+    sql::query(
+        "INSERT INTO ingest_batches (batch_id, mapping_id, first_line, lines, state, composed_at) \
+         VALUES ($1, $2, $3, $4, 'open', $5)",
+    )
+    .bind(batch_id)
+    .bind(mapping_id)
+    .bind(first_line)
+    .bind(lines)
+    .bind(now)
+    .execute(unit.connection())
+    .await?;
+    Ok(())
+}
+
+/// What became of a batch: `delivered`, `split` or `refused`.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn settle(unit: &mut UnitOfWork<'_>, batch_id: Uuid, state: &'static str) -> Result<(), Error> {
+    let now = unit.now();
+    sql::query("UPDATE ingest_batches SET state = $1, settled_at = $2 WHERE batch_id = $3")
+        .bind(state)
+        .bind(now)
+        .bind(batch_id)
+        .execute(unit.connection())
+        .await?;
+    Ok(())
+}
+
+/// So many batches with so many messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Tally {
+    /// Batches.
+    pub batches: u64,
+    /// Messages in them: one line each.
+    pub messages: u64,
+}
+
+/// How far the messages of a mapping have come. Edits and deletions count as messages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// In batches at all; batches that were split count by their halves.
+    pub composed: Tally,
+    /// The receiver has them.
+    pub delivered: Tally,
+    /// Given up.
+    pub refused: Tally,
+    /// On their way.
+    pub open: Tally,
+}
+
+/// Counts what became of a mapping's messages.
+///
+/// # Errors
+/// Database failures.
+pub async fn delivered(readers: &Pool, mapping_id: Uuid) -> Result<Counts, Error> {
+    let rows = sql::query(
+        "SELECT state, count(*) AS batches, CAST(sum(lines) AS bigint) AS messages FROM ingest_batches \
+         WHERE mapping_id = $1 AND state <> 'split' GROUP BY state",
+    )
+    .bind(mapping_id)
+    .fetch_all(readers)
+    .await?;
+    let mut counts = Counts::default();
+    for row in rows {
+        let state: String = row.try_get("state")?;
+        let (batches, messages): (i64, i64) = (row.try_get("batches")?, row.try_get("messages")?);
+        let tally = Tally { batches: batches.cast_unsigned(), messages: messages.cast_unsigned() };
+        counts.composed.batches += tally.batches;
+        counts.composed.messages += tally.messages;
+        match state.as_str() {
+            "delivered" => counts.delivered = tally,
+            "refused" => counts.refused = tally,
+            _ => counts.open = tally,
+        }
+    }
+    Ok(counts)
+}
