@@ -133,8 +133,8 @@ async fn audited(
 ) -> Result<Outgoing, Problem> {
     let (status, code) = match &outcome {
         Ok(outgoing) => (outgoing.status, None),
-        // Refused before anything was done.
-        Err(problem) if problem.status().is_client_error() => return outcome,
+        // Refused before anything was done; 422 is for what was tried and could not be.
+        Err(problem) if problem.status().is_client_error() && problem.status() != 422 => return outcome,
         Err(problem) => (problem.status(), Some(problem.refusal().code)),
     };
     let recorded = audit::record(api.log(), caller, &entry.endpoint, &path, status, code).await;

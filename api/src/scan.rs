@@ -1,13 +1,13 @@
 //! Long lists, newest first, in pages that cost the same whatever is asked for.
 //!
-//! A list is ordered by a number that an index holds. What is asked for is split in two: the *lead*, which that index
-//! answers alone, and the *rest*, for which rows must be looked at. No page looks at more than [`LOOKED_AT`] rows; one that
-//! has not found enough in these ends early and says where to go on.
+//! A list is ordered by a number that an index holds. What is asked for is split in two: the *lead*, a column that stands
+//! before the number in that index, and the *rest*, for which rows must be looked at. No page looks at more than
+//! some thousand rows; one that has not found enough in these ends early and says where to go on.
 
 use event_log::sql::{Builder, Dialect, Pool, Row, Value};
 
-/// Rows that one page looks at, at most.
-const LOOKED_AT: u32 = 4_000;
+/// Rows that one page looks at, at most, where nothing is looked up beside them.
+pub(crate) const LOOKED_AT: u32 = 2_000;
 
 /// A condition: SQL text that ends where its value stands, such as `account = `.
 #[derive(Debug, Clone)]
@@ -35,21 +35,34 @@ impl Condition {
     }
 }
 
+/// Another table in which each row of the list leads to one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Joined {
+    /// Columns of the list's table that are needed, its lead and its number among them.
+    pub(crate) taken: &'static str,
+    /// The other table.
+    pub(crate) with: &'static str,
+}
+
 /// A list and what of it is wanted.
 #[derive(Debug)]
 pub(crate) struct Scan {
     /// What is read.
     pub(crate) columns: &'static str,
-    /// The table, and others that are looked up by key for each of its rows.
-    pub(crate) from: &'static str,
-    /// The table alone.
+    /// The table.
     pub(crate) table: &'static str,
-    /// The number that the list is ordered by.
+    /// What is looked up by key for each of its rows.
+    pub(crate) joined: Option<Joined>,
+    /// The number that the list is ordered by; there is an index of the lead's column and this one.
     pub(crate) key: &'static str,
-    /// What the index answers.
-    pub(crate) lead: Vec<Condition>,
+    /// The column before the number in the index, and what it must be; absent: the index is of the number alone.
+    pub(crate) lead: Option<(&'static str, Value<'static>)>,
+    /// Which rows the index is of, where it is not of all.
+    pub(crate) indexed: Option<&'static str>,
     /// What rows are looked at for.
     pub(crate) rest: Vec<Condition>,
+    /// Rows that the page looks at, at most.
+    pub(crate) looked_at: u32,
     /// Rows before this number; that is where a page begins.
     pub(crate) below: i64,
     /// Rows from this number on.
@@ -64,7 +77,7 @@ pub(crate) struct Found<T> {
 }
 
 impl Scan {
-    /// The page. `read` makes something of a row; the column `place` holds its number.
+    /// The page.
     ///
     /// # Errors
     /// Database failures.
@@ -77,13 +90,25 @@ impl Scan {
         limit: u32,
         read: impl Fn(&Row) -> Result<T, sqlx::Error>,
     ) -> Result<Found<T>, sqlx::Error> {
+        let dialect = readers.dialect();
         let (floor, is_end) = if self.rest.is_empty() { (self.from_number, true) } else { self.floor(readers).await? };
-        let Scan { columns, from, table, key, lead, rest, below, .. } = &self;
-        let mut query = Builder::new(format!("SELECT {columns}, {table}.{key} AS place FROM {from} WHERE "));
-        query.push(format!("{table}.{key} < ")).push_bind(*below);
-        query.push(format!(" AND {table}.{key} >= ")).push_bind(floor);
-        lead.iter().chain(rest).for_each(|condition| condition.push(&mut query));
-        query.push(format!(" ORDER BY {table}.{key} DESC LIMIT ")).push_bind(limit + 1);
+        let Scan { columns, table, key, rest, .. } = &self;
+        let mut query = Builder::new(format!("SELECT {columns}, {table}.{key} AS place FROM "));
+        match self.joined {
+            // What is looked at is chosen first, so that no database begins with the other table.
+            Some(Joined { taken, with }) => {
+                query.push(format!("(SELECT {taken} FROM {table} WHERE "));
+                self.push_range(&mut query, dialect, floor);
+                self.push_order(&mut query, dialect, self.looked_at);
+                query.push(format!(") AS {table} CROSS JOIN {with} WHERE 1 = 1"));
+            }
+            None => {
+                query.push(format!("{table} WHERE "));
+                self.push_range(&mut query, dialect, floor);
+            }
+        }
+        rest.iter().for_each(|condition| condition.push(&mut query));
+        self.push_order(&mut query, dialect, limit + 1);
         let rows = query.build().fetch_all(readers).await?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let is_cut = rows.len() > limit;
@@ -98,17 +123,50 @@ impl Scan {
 
     /// The lowest number that is looked at, and whether the list ends there.
     async fn floor(&self, readers: &Pool) -> Result<(i64, bool), sqlx::Error> {
-        let Scan { table, key, lead, below, from_number, .. } = self;
+        let Scan { table, key, from_number, .. } = self;
+        let dialect = readers.dialect();
         let mut query = Builder::new(format!(
-            "SELECT min({key}) AS floor, count(*) AS looked_at FROM (SELECT {table}.{key} FROM {table} WHERE {table}.{key} < "
+            "SELECT min({key}) AS floor, count(*) AS looked_at FROM (SELECT {table}.{key} FROM {table} WHERE "
         ));
-        query.push_bind(*below).push(format!(" AND {table}.{key} >= ")).push_bind(*from_number);
-        lead.iter().for_each(|condition| condition.push(&mut query));
-        query.push(format!(" ORDER BY {table}.{key} DESC LIMIT ")).push_bind(LOOKED_AT).push(") AS looked_at");
-        let row = query.build().fetch_all(readers).await?;
-        let Some(row) = row.first() else { return Ok((*from_number, true)) };
+        self.push_range(&mut query, dialect, *from_number);
+        self.push_order(&mut query, dialect, self.looked_at);
+        query.push(") AS looked_at");
+        let row = query.build().fetch_one(readers).await?;
         let (floor, looked_at): (Option<i64>, i64) = (row.try_get("floor")?, row.try_get("looked_at")?);
-        Ok((floor.unwrap_or(*from_number), looked_at < i64::from(LOOKED_AT)))
+        Ok((floor.unwrap_or(*from_number), looked_at < i64::from(self.looked_at)))
+    }
+
+    /// Rows of the lead below the page's beginning and from `floor` on.
+    ///
+    /// PostgreSQL is asked to compare the lead and the number as one, which only their index answers in order: else it reads
+    /// the whole table in the order of its key for a value that it takes for a frequent one. SQLite would use no more of
+    /// the index than the lead for that, and asked plainly it uses all of it.
+    fn push_range(&self, query: &mut Builder<'static>, dialect: Dialect, floor: i64) {
+        let Scan { table, key, lead, indexed, below, .. } = self;
+        query.push(indexed.unwrap_or("1 = 1"));
+        if let (Some((column, value)), Dialect::Sqlite) = (lead, dialect) {
+            query.push(format!(" AND {table}.{column} = ")).push_bind(value.clone());
+        }
+        for (comparison, number) in [("<", *below), (">=", floor)] {
+            match (lead, dialect) {
+                (Some((column, value)), Dialect::Postgres) => {
+                    query.push(format!(" AND ({table}.{column}, {table}.{key}) {comparison} ("));
+                    query.push_bind(value.clone()).push(", ").push_bind(number).push(")");
+                }
+                _ => {
+                    query.push(format!(" AND {table}.{key} {comparison} ")).push_bind(number);
+                }
+            }
+        }
+    }
+
+    fn push_order(&self, query: &mut Builder<'static>, dialect: Dialect, limit: u32) {
+        let Scan { table, key, lead, .. } = self;
+        query.push(" ORDER BY ");
+        if let (Some((column, _)), Dialect::Postgres) = (lead, dialect) {
+            query.push(format!("{table}.{column} DESC, "));
+        }
+        query.push(format!("{table}.{key} DESC LIMIT ")).push_bind(limit);
     }
 }
 

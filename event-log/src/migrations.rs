@@ -36,6 +36,7 @@ migrations![
     "20261123000110" "create_chat_cursors",
     "20261123000200" "index_events_by_organization",
     "20261123000210" "index_dead_letters",
+    "20261123000220" "order_events_of_stories",
     "20261123000300" "create_ingest",
     "20261123000310" "add_effect_sequences",
 ];

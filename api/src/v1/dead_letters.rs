@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::endpoint::{Call, Changes, Endpoint, Nothing, Reply};
 use crate::page::{self, NumberCursor, Page};
 use crate::problem::Refusal;
-use crate::scan::{Condition, Scan, off_index};
+use crate::scan::{Condition, LOOKED_AT, Scan, off_index};
 use crate::{Problem, Role};
 
 /// It is resolved, or under way again.
@@ -153,24 +153,19 @@ const COLUMNS: &str = "dead_letter_id, effect_key, kind, stream_name, account, o
 async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<DeadLetter>>, Problem> {
     let readers = call.api.readers();
     let Listed { account, reason, resolved, limit, cursor } = call.query;
-    let mut lead = Vec::new();
-    if let Some(organization) = call.caller.organization {
-        lead.push(Condition::new("organization = ", organization.value()));
-    }
-    if !resolved {
-        lead.push(Condition::fixed("resolved_at IS NULL"));
-    }
     let aside = off_index(readers);
     let rest = [("account", account), ("reason", reason)];
     let rest = rest.into_iter().filter_map(|(column, value)| Some((column, value?)));
     let rest = rest.map(|(column, value)| Condition::new(format!("{aside}{column} = "), value.value())).collect();
     let scan = Scan {
         columns: COLUMNS,
-        from: "dead_letters",
         table: "dead_letters",
+        joined: None,
         key: "dead_letter_id",
-        lead,
+        lead: call.caller.organization.map(|organization| ("organization", organization.value())),
+        indexed: (!resolved).then_some("resolved_at IS NULL"),
         rest,
+        looked_at: LOOKED_AT,
         below: cursor.map_or(i64::MAX, |cursor| cursor.0),
         from_number: 0,
     };
@@ -219,7 +214,7 @@ async fn redrive(call: Call<Named>) -> Result<Reply<Redriven>, Problem> {
         Err(consumers::Error::NoSuchDeadLetter(_)) => {
             Err(Problem::new(&NOT_WAITING, "the work is done, or on its way again already"))
         }
-        Err(consumers::Error::Log(error)) => Err(error.into()),
+        Err(consumers::Error::Log(error)) if error.is_retryable() => Err(error.into()),
         Err(error) => Err(Problem::new(&REDRIVE_FAILED, error.to_string()).because(error)),
     }
 }

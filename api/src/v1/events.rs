@@ -8,11 +8,12 @@ use event_log::{EventId, RecordedEvent, sightings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::endpoint::{Call, Endpoint, Nothing, Reply};
 use crate::page::{self, NumberCursor, Page};
-use crate::scan::{Condition, Scan, off_index};
+use crate::scan::{Condition, LOOKED_AT, Scan, off_index};
 use crate::{Problem, Role};
 
 /// The entries of the group.
@@ -98,9 +99,11 @@ struct Event {
     /// When it was appended.
     recorded_at: DateTime<Utc>,
     /// What happened, in the shape of its type.
-    data: Value,
+    #[schemars(with = "Value")]
+    data: Box<RawValue>,
     /// How it was learned; `actor` says who asked for it.
-    metadata: Value,
+    #[schemars(with = "Value")]
+    metadata: Box<RawValue>,
 }
 
 /// An event with all that is known about it.
@@ -146,27 +149,35 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Event>>, Problem
         ("organization", call.caller.organization.map(Bind::value)),
     ];
     let mut given = wanted.into_iter().filter_map(|(column, value)| Some((column, value?)));
-    let lead = given.next().map(|(column, value)| Condition::new(format!("{column} = "), value)).into_iter().collect();
+    let lead = given.next();
+    // The order of a stream is its own, and the log's.
+    let is_stream = lead.as_ref().is_some_and(|(column, _)| *column == "stream_name");
     let aside = off_index(readers);
     let mut rest: Vec<Condition> =
         given.map(|(column, value)| Condition::new(format!("{aside}{column} = "), value)).collect();
-    let mut below = cursor.map_or(i64::MAX, |cursor| cursor.0);
-    let mut from_number = 0;
+    let (mut below, mut from_number) = (cursor.map_or(i64::MAX, |cursor| cursor.0), 0);
     if let Some(until) = until {
-        below = below.min(moment::after(readers, until).await?);
+        if !is_stream {
+            below = below.min(moment::after(readers, until).await?);
+        }
         rest.push(Condition::new(format!("{aside}recorded_at < "), moment::stored(until).value()));
     }
     if let Some(since) = since {
-        from_number = moment::before(readers, since).await?;
+        if !is_stream {
+            from_number = moment::before(readers, since).await?;
+        }
         rest.push(Condition::new(format!("{aside}recorded_at >= "), moment::stored(since).value()));
     }
+    let key = if is_stream { "stream_version" } else { "global_position" };
     let scan = Scan {
         columns: COLUMNS,
-        from: "events",
         table: "events",
-        key: "global_position",
+        joined: None,
+        key,
         lead,
+        indexed: None,
         rest,
+        looked_at: LOOKED_AT,
         below,
         from_number,
     };
@@ -177,7 +188,7 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Event>>, Problem
 fn event(row: &Row) -> Result<Event, sqlx::Error> {
     let json = |name: &'static str| {
         let text: String = row.try_get(name)?;
-        serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))
+        RawValue::from_string(text).map_err(|error| sqlx::Error::Decode(error.into()))
     };
     Ok(Event {
         global_position: row.try_get("global_position")?,
@@ -248,8 +259,8 @@ impl TryFrom<RecordedEvent> for Event {
             occurred_at: event.occurred_at,
             received_at: event.received_at,
             recorded_at: event.recorded_at,
-            data: serde_json::from_str(&event.data)?,
-            metadata: serde_json::from_str(&event.metadata)?,
+            data: RawValue::from_string(event.data)?,
+            metadata: RawValue::from_string(event.metadata)?,
         })
     }
 }

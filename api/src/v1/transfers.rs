@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::endpoint::{Call, Endpoint, Nothing, Reply};
 use crate::page::{self, NameCursor, NumberCursor, Page};
-use crate::scan::{Condition, Scan, off_index};
+use crate::scan::{Condition, Joined, Scan, off_index};
 use crate::{Api, Caller, Problem, Role};
 
 /// The entries of the group.
@@ -196,8 +196,12 @@ macro_rules! columns {
     };
 }
 
+/// Requests that one page looks at, at most: each leads to a row of another table.
+const LOOKED_AT: u32 = 500;
+
 /// The events that asked for a run are in order, which the read model is not; each leads to its row by key.
-const BY_REQUEST: &str = "events CROSS JOIN rm_transfers";
+const BY_REQUEST: Joined =
+    Joined { taken: "global_position, stream_name, stream_version, event_type, data", with: "rm_transfers" };
 
 const SAME_RUN: &str = "rm_transfers.transfer = events.data ->> 'transfer' \
      AND rm_transfers.record_id = events.data ->> 'record_id' \
@@ -208,14 +212,14 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Transfer>>, Prob
     let aside = off_index(readers);
     let Listed { transfer, record_id, state, limit, cursor } = call.query;
     let requested = catalogue::transfer::REQUESTED.as_str().to_owned();
-    let mut rest = Vec::new();
-    let lead = match (&transfer, &record_id) {
+    let mut rest = vec![Condition::fixed(SAME_RUN)];
+    let (lead, key) = match (&transfer, &record_id) {
         (Some(transfer), Some(record_id)) => {
             rest.push(Condition::new(format!("{aside}events.event_type = "), requested.value()));
             let stream: StreamName = catalogue::transfer::stream(transfer, record_id);
-            Condition::new("events.stream_name = ", String::from(stream).value())
+            (("stream_name", String::from(stream).value()), "stream_version")
         }
-        _ => Condition::new("events.event_type = ", requested.value()),
+        _ => (("event_type", requested.value()), "global_position"),
     };
     let wanted = [
         ("rm_transfers.transfer", transfer),
@@ -225,14 +229,15 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Transfer>>, Prob
     ];
     let wanted = wanted.into_iter().filter_map(|(column, value)| Some((column, value?)));
     rest.extend(wanted.map(|(column, value)| Condition::new(format!("{aside}{column} = "), value.value())));
-    rest.push(Condition::fixed(SAME_RUN));
     let scan = Scan {
         columns: columns!(),
-        from: BY_REQUEST,
         table: "events",
-        key: "global_position",
-        lead: vec![lead],
+        joined: Some(BY_REQUEST),
+        key,
+        lead: Some(lead),
+        indexed: None,
         rest,
+        looked_at: LOOKED_AT,
         below: cursor.map_or(i64::MAX, |cursor| cursor.0),
         from_number: 0,
     };
