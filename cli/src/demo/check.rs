@@ -60,7 +60,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn records(&mut self, parts: &Parts, script: &Script) -> anyhow::Result<()> {
-        let settings = parts.transfers.get("contacts")?;
+        let settings = parts.settings.transfers.get("contacts")?;
         let crm = self.destination.crm();
         for wish in &script.wishes {
             let fields = std::slice::from_ref(&settings.checkbox_field);
