@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use consumers::Consumer;
 
+use crate::mappings_arguments::Mappings;
+
 /// Records what providers push and what is fetched from them, and acts on it exactly once.
 #[derive(Debug, Parser)]
 #[command(name = "gateledger", version, max_term_width = 110)]
@@ -51,6 +53,9 @@ pub enum Command {
     /// Provider accounts
     #[command(subcommand)]
     Accounts(Accounts),
+    /// Which chat channel belongs to which room
+    #[command(subcommand)]
+    Mappings(Mappings),
     /// Promises of providers to call us
     #[command(subcommand)]
     Registrations(Registrations),

@@ -11,9 +11,12 @@ mod dead_letters;
 mod demo;
 mod dry_run;
 mod events;
+mod mappings_arguments;
+mod mappings_command;
 mod migrate;
 mod migrate_store;
 mod openapi;
+mod operator;
 mod output;
 mod progress;
 mod projections;
@@ -95,6 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         Command::Accounts(Accounts::Test { name }) => {
             return accounts_command::test(quiet(&global)?, name.as_deref(), output).await;
         }
+        Command::Mappings(command) => mappings_command::run(&quiet(&global)?, &command, output).await?,
         Command::Registrations(Registrations::List) => {
             registrations::list(&quiet(&global)?, output).await?;
         }
