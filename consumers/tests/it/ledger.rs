@@ -7,8 +7,8 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use consumers::Error;
 use consumers::ledger::{
-    Claim, Effect, Finished, Kind, Lane, Planned, Queue, UNSETTLED, Verdict, claim, done, finish, next_due, park, plan,
-    recover_all, recover_expired, renew, sources, start_over,
+    Claim, Effect, Finished, Kind, Lane, Planned, Queue, Sequence, UNSETTLED, Verdict, claim, done, finish, next_due,
+    park, plan, recover_all, recover_expired, renew, sources, start_over,
 };
 use consumers::pause::Paused;
 use event_log::{Log, StreamName, sql};
@@ -33,6 +33,7 @@ each_database! {
     what_is_said_of_an_earlier_claim_is_not_heard,
     twin_whose_account_waits_for_a_person_is_not_waited_for,
     every_account_that_is_read_from_is_found,
+    effects_of_a_sequence_are_claimed_in_its_order_whatever_was_tried,
 }
 
 const LEASE: Duration = Duration::from_secs(60);
@@ -200,6 +201,52 @@ async fn settling_remembers_when_the_effect_was_really_started(on: On) {
         let effect = book.claim("p", 1).await.remove(0);
         assert_eq!(effect.unknown_since, Some(begun));
     }
+}
+
+/// A batch of a mapping, by the number of its first line.
+fn batch(mapping: &str, number: i64) -> Planned {
+    let sequence = Some(Sequence { key: mapping.to_owned(), number });
+    let key = format!("{mapping}{number}");
+    Planned { kind: Kind::PostBatch, source_account: None, sequence, ..planned(&key, None) }
+}
+
+async fn effects_of_a_sequence_are_claimed_in_its_order_whatever_was_tried(on: On) {
+    let book = Book::new(on).await;
+    // Planned in another order than theirs, and some later than others.
+    book.plan(vec![batch("m", 40), batch("n", 7), batch("m", 0)]).await;
+    book.pass(1);
+    book.plan(vec![batch("m", 20)]).await;
+    let claiming = Claim { lane: Lane::Control, queues: vec![Queue::Batches], ..claiming("p") };
+    let claim_all = async || {
+        let claiming = claiming.clone();
+        let claimed = book.log.write(move |unit| Box::pin(async move { claim(unit, &claiming, 9).await })).await;
+        let mut claimed: Vec<Effect> = claimed.unwrap();
+        claimed.sort_by(|a, b| a.key.cmp(&b.key));
+        claimed
+    };
+    let keys = |effects: &[Effect]| effects.iter().map(|effect| effect.key.clone()).collect::<Vec<_>>();
+    let first = claim_all().await;
+    assert_eq!(keys(&first), ["m0", "n7"]);
+    let later = book.clock_now() + TimeDelta::seconds(60);
+    let retry = Verdict::Retry { code: "c".to_owned(), error: "e".to_owned(), not_before: later };
+    book.finish(&first[0], retry).await.unwrap();
+    assert!(claim_all().await.is_empty(), "nothing overtakes what is to be tried again");
+    book.pass(61);
+    let again = claim_all().await;
+    assert_eq!(keys(&again), ["m0"]);
+    book.finish(&again[0], failed("refused")).await.unwrap();
+    let second = claim_all().await;
+    assert_eq!(keys(&second), ["m20"], "what is given up does not hold up the next");
+    let key = again[0].key.clone();
+    let starting = book.log.write::<_, Error, _>(move |unit| {
+        Box::pin(async move {
+            let now = unit.now();
+            start_over(unit.connection(), now, &key).await
+        })
+    });
+    assert!(starting.await.unwrap());
+    book.finish(&second[0], succeeded()).await.unwrap();
+    assert_eq!(keys(&claim_all().await), ["m0"], "sent on its way again, it goes before what waits");
 }
 
 async fn lost_lease_writes_nothing(on: On) {

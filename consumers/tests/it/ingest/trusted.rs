@@ -9,6 +9,7 @@ use crate::stage::Stage;
 each_database! {
     receiver_gets_identity_tokens_of_the_machine,
     receiver_that_does_not_let_us_in_is_left_alone_until_somebody_acts,
+    outage_of_who_vouches_for_us_is_waited_out_and_uses_up_no_attempt,
 }
 
 async fn talk(stage: &Stage, channel: &Channel) {
@@ -54,4 +55,28 @@ async fn receiver_that_does_not_let_us_in_is_left_alone_until_somebody_acts(on: 
     assert_eq!(channel.words(&stage), ["message 0", "message 1", "message 2"]);
     assert_eq!(stage.calls("ingest.post"), asked + 3);
     assert!(stage.dead_letters().await.is_empty());
+}
+
+async fn outage_of_who_vouches_for_us_is_waited_out_and_uses_up_no_attempt(on: On) {
+    // Nobody listens there.
+    let settings = "max_attempts = 1\nendpoints = { metadata = \"http://127.0.0.1:9\" }";
+    let mut stage = waiting_stage(on, settings, json!({"auth": "google_id_token"})).await;
+    stage.start();
+    let channel = Channel::map(&stage, "O1", usual()).await;
+    talk(&stage, &channel).await;
+    let tries = stage
+        .until("three tries", async || {
+            stage.advance(10);
+            let row = event_log::sql::query("SELECT attempt, claims, error_code FROM effects WHERE claims >= 3")
+                .fetch_optional(stage.log.database().readers())
+                .await
+                .unwrap()?;
+            let code: Option<String> = row.try_get("error_code").unwrap();
+            Some((row.try_get::<i64, _>("attempt").unwrap(), code))
+        })
+        .await;
+    assert_eq!(tries.0, 0);
+    assert_eq!(stage.calls("ingest.post"), 0);
+    assert!(stage.dead_letters().await.is_empty());
+    stage.abort().await;
 }
