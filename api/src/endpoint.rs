@@ -242,7 +242,7 @@ impl Endpoint {
             all.push(problem::NOT_FOUND);
         }
         if self.body_shape.is_some() {
-            all.extend([problem::BODY_TOO_LARGE, problem::CONTENT_TYPE_UNSUPPORTED]);
+            all.extend([problem::BODY_TIMEOUT, problem::BODY_TOO_LARGE, problem::CONTENT_TYPE_UNSUPPORTED]);
         }
         all.extend([
             problem::INTERNAL,

@@ -2,6 +2,8 @@
 
 mod shape;
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{BytesMut, Payload};
@@ -66,7 +68,7 @@ pub(crate) fn query(request: &HttpRequest, entry: &Entry, shapes: &Shapes) -> Re
 /// The body; an empty object where the endpoint takes none.
 ///
 /// # Errors
-/// 400, 413, 415.
+/// 400, 408 when it does not come within `patience`, 413, 415.
 ///
 /// # Cancellation
 /// Safe.
@@ -75,6 +77,7 @@ pub(crate) async fn body(
     payload: &mut Payload,
     entry: &Entry,
     shapes: &Shapes,
+    patience: Duration,
 ) -> Result<Value, Problem> {
     let Some(schema) = &entry.body else { return Ok(Value::Object(Map::new())) };
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -83,6 +86,15 @@ pub(crate) async fn body(
         let detail = "the body must be announced as Content-Type: application/json";
         return Err(Problem::new(&problem::CONTENT_TYPE_UNSUPPORTED, detail));
     }
+    let bytes = tokio::time::timeout(patience, whole(payload)).await.unwrap_or_else(|_| {
+        let detail = "the body did not come in time; send it faster, or less at a time";
+        Err(Problem::new(&problem::BODY_TIMEOUT, detail))
+    })?;
+    let value = serde_json::from_slice(&bytes).map_err(|error| misfit(format!("is no JSON: {error}"), "send JSON"))?;
+    checked(value, schema, shapes, Place::Body)
+}
+
+async fn whole(payload: &mut Payload) -> Result<BytesMut, Problem> {
     let mut bytes = BytesMut::new();
     while let Some(part) = payload.next().await {
         let part = part.map_err(|error| misfit(format!("cannot be read to its end: {error}"), "send it again"))?;
@@ -92,8 +104,7 @@ pub(crate) async fn body(
         }
         bytes.extend_from_slice(&part);
     }
-    let value = serde_json::from_slice(&bytes).map_err(|error| misfit(format!("is no JSON: {error}"), "send JSON"))?;
-    checked(value, schema, shapes, Place::Body)
+    Ok(bytes)
 }
 
 fn misfit(problem: String, remedy: &str) -> Problem {
@@ -142,7 +153,7 @@ mod tests {
         let (request, payload) = request.to_http_parts();
         let mut payload = payload;
         let mut payload = Payload::from_request(&request, &mut payload).await.unwrap();
-        let read = body(&request, &mut payload, &table.entries[0], &table.shapes).await;
+        let read = body(&request, &mut payload, &table.entries[0], &table.shapes, Duration::from_secs(20)).await;
         read.map_err(|problem| (problem.refusal().status, problem.detail().to_owned()))
     }
 
@@ -165,5 +176,16 @@ mod tests {
         assert!(status == 400 && detail.starts_with("the body is no JSON: "), "{detail}");
         let long = format!("{{\"name\":\"{}\"}}", "a".repeat(BODY_LIMIT));
         assert_eq!(outcome("application/json", long.as_bytes()).await.unwrap_err().0, 413);
+    }
+
+    #[actix_web::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let endpoint = Endpoint::post("/x", Role::Admin, "makeX", "Makes", Changes::Recorded, make);
+        let table = Table::new(vec![endpoint]);
+        let request = TestRequest::post().insert_header(("content-type", "application/json")).to_http_request();
+        let mut payload = actix_web::dev::Payload::Stream { payload: futures::stream::pending().boxed_local() };
+        let mut payload = Payload::from_request(&request, &mut payload).await.unwrap();
+        let read = body(&request, &mut payload, &table.entries[0], &table.shapes, Duration::from_millis(1)).await;
+        assert_eq!(read.unwrap_err().refusal().status, 408);
     }
 }

@@ -111,7 +111,7 @@ async fn run(
     let shapes = &api.table().shapes;
     let path = input::path(request, entry, shapes)?;
     let query = input::query(request, entry, shapes)?;
-    let body = input::body(request, payload, entry, shapes).await?;
+    let body = input::body(request, payload, entry, shapes, api.config().http.client_request_timeout).await?;
     let incoming = Incoming { api: api.clone(), caller: caller.clone(), path: path.clone(), query, body };
     let running = (entry.endpoint.run)(incoming);
     match entry.endpoint.changes {

@@ -54,6 +54,9 @@ pub const NOT_FOUND: Refusal =
 /// The address exists, the method does not.
 pub const METHOD_NOT_ALLOWED: Refusal =
     Refusal::new(405, "method_not_allowed", "The address does not take this method; `Allow` names those it takes.");
+/// The body did not come in time.
+pub const BODY_TIMEOUT: Refusal =
+    Refusal::new(408, "body_timeout", "The body did not come to its end within `http.client_request_timeout_seconds`.");
 /// The body is longer than the limit.
 pub const BODY_TOO_LARGE: Refusal = Refusal::new(413, "body_too_large", "The body is longer than 1 MiB.");
 /// The body is announced as something else than JSON.
