@@ -138,7 +138,7 @@ pub enum Role {
     /// Only the consumer that checks records of completed transfers
     #[value(name = "consumer:crm-update")]
     ConsumerCrmUpdate,
-    /// Only the consumer that sends the messages of mapped channels to their receivers
+    /// Only the consumer that sends messages to their receivers
     #[value(name = "consumer:ingest")]
     ConsumerIngest,
 }
