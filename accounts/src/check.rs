@@ -1,6 +1,7 @@
 //! Tests an account: asks the provider, read-only, for what the configured transfers need of it.
 
 use providers::error::Error;
+use providers::zoho::cliq::{ChannelFilter, PageFrom};
 use providers::zoho::{Client, Probe};
 use serde::Serialize;
 use service::config::{Account, Config};
@@ -22,7 +23,7 @@ pub struct TestReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was tried: `secret`, `token`, `crm.user`, `crm.fields`, `crm.notifications`, `workdrive.user`,
-    /// `workdrive.team_folder`, `workdrive.search`, `workdrive.destination`.
+    /// `workdrive.team_folder`, `workdrive.search`, `workdrive.destination`, `cliq.channels`.
     pub name: &'static str,
     /// On what: a setting, a module with its fields, a folder; empty where the account as a whole was tried.
     pub subject: String,
@@ -36,6 +37,9 @@ pub struct Check {
     pub message: Option<String>,
     /// What helps.
     pub remedy: Option<String>,
+    /// The scopes that would have helped, where the provider says that one is missing.
+    #[serde(skip)]
+    pub(crate) scope_hint: Option<&'static str>,
 }
 
 impl TestReport {
@@ -49,7 +53,7 @@ impl TestReport {
 impl Check {
     fn passed(name: &'static str, subject: impl Into<String>) -> Self {
         let subject = subject.into();
-        Self { name, subject, ok: true, optional: false, code: None, message: None, remedy: None }
+        Self { name, subject, ok: true, optional: false, code: None, message: None, remedy: None, scope_hint: None }
     }
 
     fn failed(
@@ -60,13 +64,20 @@ impl Check {
         remedy: String,
     ) -> Self {
         let (code, message, remedy) = (Some(code), Some(message), Some(remedy));
-        Self { name, subject: subject.into(), ok: false, optional: false, code, message, remedy }
+        Self { name, subject: subject.into(), ok: false, optional: false, code, message, remedy, scope_hint: None }
     }
 
     fn of<T>(name: &'static str, subject: impl Into<String>, answer: &Result<T, Error>) -> Self {
         match answer {
             Ok(_) => Self::passed(name, subject),
-            Err(error) => Self::failed(name, subject, error.code(), in_words(error), remedy::of(error)),
+            Err(error) => {
+                let failed = Self::failed(name, subject, error.code(), in_words(error), remedy::of(error));
+                let scope_hint = match error {
+                    Error::MissingScope { scope_hint, .. } => Some(*scope_hint),
+                    _ => None,
+                };
+                Self { scope_hint, ..failed }
+            }
         }
     }
 
@@ -75,28 +86,31 @@ impl Check {
     }
 }
 
-/// Which products the transfers need of an account.
+/// Which products are needed of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Needs {
     crm: bool,
     workdrive: bool,
+    cliq: bool,
 }
 
 impl Needs {
-    fn of(config: &Config, account: &str) -> Self {
+    /// `mapped`: whether channels of the account belong to rooms.
+    fn of(config: &Config, account: &str, mapped: bool) -> Self {
         let transfers = || config.transfers.values();
         Self {
             crm: transfers().any(|transfer| transfer.crm == account),
             workdrive: transfers().any(|transfer| transfer.source == account || transfer.destination == account),
+            cliq: mapped || config.accounts.get(account).is_some_and(|account| account.cliq.ingest.is_some()),
         }
     }
 }
 
 /// Makes all checks of one account.
-pub(crate) async fn run(config: &Config, account: &Account, client: Option<&Client>) -> TestReport {
+pub(crate) async fn run(config: &Config, account: &Account, client: Option<&Client>, mapped: bool) -> TestReport {
     let mut checks = secrets(config, account);
     if let Some(client) = client {
-        checks.extend(ask(config, client).await);
+        checks.extend(ask(config, client, mapped).await);
     }
     TestReport { account: account.name.clone(), checks }
 }
@@ -112,11 +126,12 @@ fn secrets(config: &Config, account: &Account) -> Vec<Check> {
     account.secrets().into_iter().map(check).collect()
 }
 
-async fn ask(config: &Config, client: &Client) -> Vec<Check> {
+/// What the provider says to the needs of one account; `mapped`: whether channels of it belong to rooms.
+pub(crate) async fn ask(config: &Config, client: &Client, mapped: bool) -> Vec<Check> {
     let probe = client.probe().await;
     let mut checks = vec![Check::of("token", "", &probe)];
     let Ok(Probe { crm, workdrive, .. }) = &probe else { return checks };
-    let needs = Needs::of(config, client.account());
+    let needs = Needs::of(config, client.account(), mapped);
     if needs.crm {
         checks.push(Check::of("crm.user", "", crm).optional());
         checks.extend(crm::checks(config, client).await);
@@ -124,6 +139,10 @@ async fn ask(config: &Config, client: &Client) -> Vec<Check> {
     if needs.workdrive {
         checks.push(Check::of("workdrive.user", "", workdrive).optional());
         checks.extend(workdrive::checks(config, client).await);
+    }
+    if needs.cliq {
+        let channels = client.cliq().channels(&ChannelFilter::default(), &PageFrom::Start).await;
+        checks.push(Check::of("cliq.channels", "", &channels));
     }
     checks
 }

@@ -18,63 +18,55 @@ use crate::budget::{MAX_WAIT, SqlBudget};
 use crate::grant::Grant;
 use crate::state::Board;
 use crate::token_store::{Shared, SqlTokenStore};
-use crate::vault::Vault;
+use crate::vault::{Source, Vault};
 
-/// One client for each account that has credentials; they share the connections of one HTTP client.
+/// What the accounts with credentials work with, by name.
+#[derive(Default)]
+pub(crate) struct Built {
+    pub(crate) clients: BTreeMap<String, zoho::Client>,
+    pub(crate) grants: BTreeMap<String, Grant>,
+}
+
+/// One client for each account that has credentials, and where its refresh token is found; the clients share the
+/// connections of one HTTP client.
 ///
 /// # Errors
 /// As [`crate::Accounts::open`].
-pub(crate) fn build_all(
-    config: &Config,
-    log: &Log,
-    clock: &SharedClock,
-    board: &Arc<Board>,
-) -> Result<BTreeMap<String, zoho::Client>, Error> {
+pub(crate) fn build_all(config: &Config, log: &Log, clock: &SharedClock, board: &Arc<Board>) -> Result<Built, Error> {
     let with_credentials: Vec<(&Account, &Credentials)> =
         config.accounts.values().filter_map(|account| Some((account, account.credentials.as_ref()?))).collect();
     if with_credentials.is_empty() {
-        return Ok(BTreeMap::new());
+        return Ok(Built::default());
     }
     let time = clock.clone();
     let shared = Shared {
         log: log.clone(),
-        vault: Arc::new(open_vault(config)?),
+        vault: Arc::new(Vault::open_at(Source::of(config)?)?),
         board: board.clone(),
         clock: Clock::new(move || time.now()),
         tasks: TaskTracker::new(),
     };
     let http = providers::http::client().map_err(Error::Http)?;
-    with_credentials
-        .into_iter()
-        .map(|(account, credentials)| {
-            let client = build(config, account, credentials, &shared, &http)?;
-            Ok((account.name.clone(), client))
-        })
-        .collect()
-}
-
-fn open_vault(config: &Config) -> Result<Vault, Error> {
-    let Some(key) = &config.vault.key else {
-        let key_file = config.vault.key_file.as_ref().ok_or(crate::VaultError::NoSharedKey)?;
-        return Ok(Vault::with_key_file(key_file)?);
-    };
-    let encoded = config.resolve(key).map_err(|source| crate::VaultError::NoKey { source: Box::new(source) })?;
-    Ok(Vault::with_key(&encoded, &place_of(key))?)
-}
-
-/// Where a key stands, in words for a person.
-fn place_of(key: &SecretRef) -> String {
-    match key {
-        SecretRef::Environment(name) => format!("the variable {name}"),
-        SecretRef::File(path) => path.display().to_string(),
-        SecretRef::Literal(_) => "the setting `vault.key`".to_owned(),
+    let mut built = Built::default();
+    for (account, credentials) in with_credentials {
+        let grant = Grant {
+            account: account.name.as_str().into(),
+            setting: credentials.refresh_token.clone(),
+            environment: config.environment.clone(),
+            log: log.clone(),
+            vault: shared.vault.clone(),
+        };
+        built.clients.insert(account.name.clone(), build(config, account, credentials, grant.clone(), &shared, &http)?);
+        built.grants.insert(account.name.clone(), grant);
     }
+    Ok(built)
 }
 
 fn build(
     config: &Config,
     account: &Account,
     credentials: &Credentials,
+    grant: Grant,
     shared: &Shared,
     http: &reqwest::Client,
 ) -> Result<zoho::Client, Error> {
@@ -95,7 +87,6 @@ fn build(
             secret("client_secret", &credentials.client_secret)?,
         )
     };
-    let grant = Grant { refresh_token: credentials.refresh_token.clone(), environment: config.environment.clone() };
     let pause = TimeDelta::from_std(account.consent_probe).unwrap_or(TimeDelta::MAX);
     let store = SqlTokenStore::new(&account.name, &account.organization, grant, pause, shared.clone());
     let budget = SqlBudget::new(&account.name, shared.log.clone(), shared.clock.clone(), MAX_WAIT);

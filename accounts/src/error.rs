@@ -34,6 +34,31 @@ pub enum Error {
     /// The account is not configured.
     #[error(transparent)]
     Unknown(#[from] UnknownAccount),
+    /// The account's provider gives no grants.
+    #[error("the account {account} only receives webhooks; it has no grant")]
+    NothingToConnect {
+        /// The account.
+        account: String,
+    },
+    /// The provider did not confirm that it forgot a grant, so it is kept here. Try again.
+    #[error("the provider did not confirm that it forgot the grant of {account}, which is kept")]
+    NotRevoked {
+        /// The account.
+        account: String,
+        /// What it answered.
+        source: providers::error::Error,
+    },
+    /// No new access token could be had.
+    #[error("no new access token for {account}")]
+    NotRefreshed {
+        /// The account.
+        account: String,
+        /// What the provider answered.
+        source: providers::error::Error,
+    },
+    /// Another process replaces the vault's key at this time.
+    #[error("another process is rotating the vault key; wait for it, or until it has been gone for a minute")]
+    RotationUnderWay,
     /// The HTTP client cannot be set up.
     #[error("the http client cannot be set up")]
     Http(#[source] BoxError),

@@ -4,33 +4,50 @@
 //! - all processes on one database share one access token and one budget for each account, across restarts and crashes;
 //! - a grant that the provider refuses becomes one `account.needs_consent` event and a state, and its renewal one
 //!   `account.recovered` event, however often calls fail in between;
+//! - a grant that a person gives or takes back is one event that says who it was, and counts in every process within
+//!   seconds;
 //! - secrets lie encrypted in the database and show in no error, log line or `Debug` text.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use event_log::Log;
+use catalogue::account as catalogue_account;
+use catalogue::actor::Actor;
+use chrono::{DateTime, Utc};
+use event_log::{Append, Log, NewEvent};
 use providers::zoho;
 use service::clock::SharedClock;
-use service::config::{Config, Provider, UnknownAccount};
+use service::config::{Account, Config, Provider, UnknownAccount};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 mod budget;
 mod check;
 mod client;
+mod connect;
 mod consent;
+mod disconnect;
 mod error;
 mod grant;
+pub mod keys;
+mod report;
+mod rotation;
+mod scopes;
 mod state;
 mod token_store;
 mod vault;
 
 pub use check::{Check, TestReport};
+pub use connect::{Arrival, Authorization, Callback, ConnectError, ConnectRequest, Connected};
+pub use disconnect::Disconnected;
 pub use error::Error;
+pub use report::{GrantReport, Origin};
+pub use rotation::{Rotation, RotationReport};
+pub use scopes::{MissingScope, Product, Scopes, UnknownProduct};
 pub use state::{Access, State};
 pub use vault::VaultError;
 
+use grant::Grant;
 use state::Board;
 
 /// The configured accounts. Cheap to clone; clones share everything.
@@ -45,6 +62,8 @@ struct Inner {
     log: Log,
     /// Clients of the accounts whose provider has an API.
     clients: BTreeMap<String, zoho::Client>,
+    /// Where the refresh tokens of these accounts are found.
+    grants: BTreeMap<String, Grant>,
     board: Arc<Board>,
 }
 
@@ -60,8 +79,8 @@ impl Accounts {
         let readers = log.database().readers();
         let names = config.accounts.keys().map(String::as_str);
         let board = Arc::new(Board::new(state::read_all(readers, names).await?));
-        let clients = client::build_all(config, &log, &clock, &board)?;
-        Ok(Self { inner: Arc::new(Inner { config: config.clone(), log, clients, board }) })
+        let client::Built { clients, grants } = client::build_all(config, &log, &clock, &board)?;
+        Ok(Self { inner: Arc::new(Inner { config: config.clone(), log, clients, grants, board }) })
     }
 
     /// The client of a Zoho account; `None` when there is no such account.
@@ -116,7 +135,8 @@ impl Accounts {
     /// Tries the accounts that need consent, each every `consent_probe_seconds`, until `stop`. A grant that was replaced
     /// is tried at the next turn; one that is still the refused one ever more rarely, at least every five minutes.
     ///
-    /// Also learns, every two seconds, what other processes found out.
+    /// Also learns, every two seconds, what other processes found out and which grants people gave, and looks once at the
+    /// rights of each grant: what is missing is logged with what it breaks.
     ///
     /// # Cancellation
     /// Safe: what was found out is in the database.
@@ -124,15 +144,86 @@ impl Accounts {
         consent::run(&self.inner, stop).await;
     }
 
-    /// Asks the provider what the account can reach of what the configured transfers need. Changes nothing there.
+    /// Asks the provider what the account can reach of what is configured and mapped. Changes nothing there.
     ///
     /// # Errors
-    /// [`Error::Unknown`]. What the provider answers is in the report.
+    /// [`Error::Unknown`], [`Error::Log`]. What the provider answers is in the report.
     pub async fn test(&self, name: &str) -> Result<TestReport, Error> {
-        let Some(account) = self.inner.config.accounts.get(name) else {
-            let known = self.names().map(str::to_owned).collect();
-            return Err(UnknownAccount { name: name.to_owned(), known }.into());
-        };
-        Ok(check::run(&self.inner.config, account, self.zoho(name)).await)
+        let account = self.inner.account(name)?;
+        let mapped = scopes::rows::mapped_accounts(self.inner.log.database().readers()).await?.contains(name);
+        Ok(check::run(&self.inner.config, account, self.zoho(name), mapped).await)
+    }
+
+    /// What is known of the grant of each account that can have one, by name.
+    ///
+    /// # Errors
+    /// [`Error::Log`].
+    pub async fn grants(&self) -> Result<BTreeMap<String, GrantReport>, Error> {
+        report::all(&self.inner).await
+    }
+
+    /// Says where to send a person who shall give a grant, and expects them back for ten minutes, in any process.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unknown`], [`ConnectError::NothingToConnect`], [`ConnectError::NothingNeeded`],
+    /// [`ConnectError::ForeignReturn`], [`ConnectError::NoRandom`], [`ConnectError::Log`].
+    pub async fn begin_connect(
+        &self,
+        actor: &Actor,
+        request: ConnectRequest<'_>,
+    ) -> Result<Authorization, ConnectError> {
+        connect::begin(&self.inner, actor, request).await
+    }
+
+    /// Takes a person back: exchanges the code, keeps the grant encrypted, has the provider forget the one before that a
+    /// person gave, and records `account.connected` with who had asked for it.
+    ///
+    /// # Cancellation
+    /// The code may be used up and a grant exist that nobody holds; the person starts again.
+    pub async fn finish_connect(&self, callback: Callback) -> Arrival {
+        connect::finish(&self.inner, callback).await
+    }
+
+    /// Has the provider forget every refresh token of the account, the one in the settings too, and forgets them here.
+    /// Work for the account waits until somebody connects it again.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::NothingToConnect`]; [`Error::NotRevoked`] when the provider does not confirm, and then
+    /// everything stays as it is; [`Error::Log`].
+    ///
+    /// # Cancellation
+    /// The provider may have forgotten what is still kept here; disconnecting again finishes it.
+    pub async fn disconnect(&self, actor: &Actor, name: &str) -> Result<Disconnected, Error> {
+        disconnect::run(&self.inner, actor, name).await
+    }
+
+    /// Asks for a new access token at once and records `account.refreshed`. Returns when the new one ends.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`], [`Error::NothingToConnect`]; [`Error::NotRefreshed`], and then the present one goes on being
+    /// used; [`Error::Log`].
+    ///
+    /// # Cancellation
+    /// One access token of the provider's allowance may be lost.
+    pub async fn refresh(&self, actor: &Actor, name: &str) -> Result<DateTime<Utc>, Error> {
+        let account = self.inner.account(name)?;
+        let client = self.zoho(name).ok_or_else(|| Error::NothingToConnect { account: name.to_owned() })?;
+        let refreshed = client.refresh().await;
+        let token_expires_at = refreshed.map_err(|source| Error::NotRefreshed { account: name.to_owned(), source })?;
+        let data = catalogue_account::Refreshed { account: name.to_owned(), token_expires_at };
+        let event = NewEvent::new(catalogue_account::REFRESHED, "operator", &data)
+            .of(name, &account.organization)
+            .with_metadata(&actor.metadata());
+        self.inner.log.append(Append::new(catalogue_account::stream(name), vec![event])).await?;
+        Ok(token_expires_at)
+    }
+}
+
+impl Inner {
+    fn account(&self, name: &str) -> Result<&Account, UnknownAccount> {
+        self.config.accounts.get(name).ok_or_else(|| UnknownAccount {
+            name: name.to_owned(),
+            known: self.config.accounts.keys().cloned().collect(),
+        })
     }
 }

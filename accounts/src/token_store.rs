@@ -2,8 +2,8 @@
 //! of the grant as a row and an event.
 //!
 //! An access token survives a restart, so that a crash loop does not use up the provider's allowance of refreshes. The
-//! refresh token itself is never stored: it is read anew from the settings each time, because a person may have renewed
-//! it. A refused one is remembered by its fingerprint: it is tried again ever more rarely, another one at once.
+//! refresh token is read anew each time, because a person may have renewed it. A refused one is remembered by its
+//! fingerprint: it is tried again ever more rarely, another one at once.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ use providers::zoho::token::{AccessToken, RefreshLease, TokenStore};
 use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
-use crate::grant::Grant;
+use crate::grant::{self, Found, Grant, Place};
 use crate::state::rows::{self as account_rows, AccountRow};
 use crate::state::{Access, Board};
 use crate::vault::Vault;
@@ -26,8 +26,8 @@ use self::lease::Lease;
 use self::sealed_token::Kept;
 
 mod lease;
-mod rows;
-mod sealed_token;
+pub(crate) mod rows;
+pub(crate) mod sealed_token;
 
 /// A refused refresh token that nobody replaced is tried again after this many times the time since its refusal: few
 /// attempts are made, so that the provider's allowance is left for the token that replaces it.
@@ -58,8 +58,15 @@ pub(crate) struct SqlTokenStore {
     shared: Shared,
     /// Held by the one task of this process that refreshes.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// Fingerprint of the refresh token that was given out last and not judged yet.
-    given_out: Mutex<Option<String>>,
+    /// The refresh token that was given out last and not judged yet.
+    given_out: Mutex<Option<GivenOut>>,
+}
+
+/// A refresh token that is being tried.
+#[derive(Debug, Clone)]
+struct GivenOut {
+    fingerprint: String,
+    place: Place,
 }
 
 impl SqlTokenStore {
@@ -82,9 +89,9 @@ impl SqlTokenStore {
     }
 
     /// Whether a refused grant may be tried (again): at once when it is another one, else after a pause.
-    fn may_try(&self, row: &AccountRow, fingerprint: Option<&str>) -> bool {
+    fn may_try(&self, row: &AccountRow, found: Option<&Found>) -> bool {
         let Access::NeedsConsent { since, .. } = &row.access else { return true };
-        if row.refused_grant.as_deref() != fingerprint {
+        if !self.was_refused(row, found) {
             return true;
         }
         let refused_for = (row.checked_at - *since).min(LONGEST_PAUSE);
@@ -92,12 +99,21 @@ impl SqlTokenStore {
         (self.shared.clock.now() - row.checked_at).abs() >= pause
     }
 
+    /// Whether this refresh token, or its absence, is what was refused.
+    fn was_refused(&self, row: &AccountRow, found: Option<&Found>) -> bool {
+        match (&row.refused_grant, found) {
+            (Some(refused), Some(found)) => self.shared.vault.is_fingerprint(refused, &found.token),
+            (refused, found) => refused.is_none() && found.is_none(),
+        }
+    }
+
     async fn row(&self) -> Result<Option<AccountRow>, event_log::Error> {
         Ok(account_rows::load(self.shared.log.database().readers(), &self.account).await?)
     }
 
     /// Records a refusal: the row, the event when the account was usable before, and no access token any more.
-    async fn record_refusal(&self, reason: &str, refused_grant: Option<String>) -> Result<(), event_log::Error> {
+    async fn record_refusal(&self, reason: &str, refused: Option<GivenOut>) -> Result<(), event_log::Error> {
+        let (refused_grant, place) = refused.map(|refused| (refused.fingerprint, refused.place)).unzip();
         let (account, organization) = (self.account.clone(), self.organization.clone());
         let (reason, now) = (reason.to_owned(), self.shared.clock.now());
         let (access, is_new) = self
@@ -111,6 +127,9 @@ impl SqlTokenStore {
                     let row = AccountRow { access, checked_at: now, refused_grant };
                     account_rows::save(&mut *unit.connection(), &account, &row, now).await?;
                     rows::delete(&mut *unit.connection(), &account).await?;
+                    if let Some(Place::Given(at)) = place {
+                        grant::rows::set_refused(&mut *unit.connection(), &account, at, Some(now)).await?;
+                    }
                     if since_before.is_none() {
                         record(unit, NEEDS_CONSENT, &account, &organization, &row.access).await?;
                     }
@@ -144,7 +163,7 @@ impl SqlTokenStore {
     }
 
     /// Keeps a sealed token, and records the recovery when the account needed consent before.
-    async fn record_token(&self, sealed: rows::TokenRow) -> Result<(), event_log::Error> {
+    async fn record_token(&self, sealed: rows::TokenRow, place: Option<Place>) -> Result<(), event_log::Error> {
         let (account, organization) = (self.account.clone(), self.organization.clone());
         let now = self.shared.clock.now();
         let recovered = self
@@ -156,6 +175,9 @@ impl SqlTokenStore {
                     rows::save(&mut *unit.connection(), &account, &sealed, now).await?;
                     let row = AccountRow { access: Access::Ok, checked_at: now, refused_grant: None };
                     account_rows::save(&mut *unit.connection(), &account, &row, now).await?;
+                    if let Some(Place::Given(at)) = place {
+                        grant::rows::set_refused(&mut *unit.connection(), &account, at, None).await?;
+                    }
                     let Some(before) = known.filter(|row| row.access != Access::Ok) else { return Ok(false) };
                     record(unit, RECOVERED, &account, &organization, &before.access).await?;
                     Ok::<_, event_log::Error>(true)
@@ -168,13 +190,12 @@ impl SqlTokenStore {
         Ok(())
     }
 
-    fn given_out(&self) -> std::sync::MutexGuard<'_, Option<String>> {
+    fn given_out(&self) -> std::sync::MutexGuard<'_, Option<GivenOut>> {
         self.given_out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Fingerprint of the refresh token in the settings, if there is one.
-    fn fingerprint(&self) -> Option<String> {
-        self.grant.refresh_token().ok().map(|token| self.shared.vault.fingerprint(&token))
+    fn given(&self, found: &Found) -> GivenOut {
+        GivenOut { fingerprint: self.shared.vault.fingerprint(&found.token), place: found.place }
     }
 }
 
@@ -195,18 +216,21 @@ impl TokenStore for SqlTokenStore {
             }
         };
         // A token of another grant may have other rights, or belong to another user.
-        if kept.grant.is_some() && kept.grant != self.fingerprint() {
-            return Ok(None);
+        if let Some(mark) = &kept.grant {
+            let found = self.grant.find().await.map_err(store)?;
+            if !found.is_ok_and(|found| self.shared.vault.is_fingerprint(mark, &found.token)) {
+                return Ok(None);
+            }
         }
         self.shared.board.change(&self.account, |state| state.token_expires_at = Some(row.expires_at));
         Ok(Some(kept.into_token()))
     }
 
     async fn save(&self, token: &AccessToken) -> Result<(), Error> {
-        let grant = self.given_out().take();
+        let (grant, place) = self.given_out().take().map(|given| (given.fingerprint, given.place)).unzip();
         let kept = Kept::new(token, grant);
         let sealed = kept.seal(&self.shared.vault, &self.account).map_err(store)?;
-        self.record_token(sealed).await.map_err(store)?;
+        self.record_token(sealed, place).await.map_err(store)?;
         self.shared.board.change(&self.account, |state| {
             state.access = Access::Ok;
             state.token_expires_at = Some(token.expires_at);
@@ -217,22 +241,21 @@ impl TokenStore for SqlTokenStore {
     async fn refresh_token(&self) -> Result<SecretString, Error> {
         *self.given_out() = None;
         let row = self.row().await.map_err(store)?;
-        let found = self.grant.refresh_token();
-        let fingerprint = found.as_ref().ok().map(|token| self.shared.vault.fingerprint(token));
+        let found = self.grant.find().await.map_err(store)?;
         if let Some(row) = row
             && let Access::NeedsConsent { reason, .. } = &row.access
         {
-            if !self.may_try(&row, fingerprint.as_deref()) {
+            if !self.may_try(&row, found.as_ref().ok()) {
                 return Err(Error::NeedsConsent { reason: reason.clone() });
             }
-            if row.refused_grant == fingerprint {
+            if self.was_refused(&row, found.as_ref().ok()) {
                 self.record_attempt(row).await.map_err(store)?;
             }
         }
         match found {
-            Ok(token) => {
-                *self.given_out() = fingerprint;
-                Ok(token)
+            Ok(found) => {
+                *self.given_out() = Some(self.given(&found));
+                Ok(found.token)
             }
             Err(reason) => {
                 self.record_refusal(&reason, None).await.map_err(store)?;
@@ -244,7 +267,8 @@ impl TokenStore for SqlTokenStore {
     async fn refresh_lease(&self) -> Result<Box<dyn RefreshLease>, Error> {
         let turn = Arc::clone(&self.turn).lock_owned().await;
         let row = self.row().await.map_err(store)?;
-        let pointless = row.is_some_and(|row| !self.may_try(&row, self.fingerprint().as_deref()));
+        let found = self.grant.find().await.map_err(store)?.ok();
+        let pointless = row.is_some_and(|row| !self.may_try(&row, found.as_ref()));
         if pointless {
             // Nothing will be asked of the provider, so other processes need not wait for us.
             return Ok(Box::new(Lease::of_this_process(turn)));
@@ -262,7 +286,10 @@ impl TokenStore for SqlTokenStore {
                 return Ok(());
             }
         }
-        let refused = given_out.or_else(|| self.fingerprint());
+        let refused = match given_out {
+            Some(given_out) => Some(given_out),
+            None => self.grant.find().await.map_err(store)?.ok().map(|found| self.given(&found)),
+        };
         self.record_refusal(reason, refused).await.map_err(store)
     }
 }

@@ -18,6 +18,7 @@ pub mod poll;
 pub mod registration;
 pub mod sync;
 pub mod transfer;
+pub mod vault;
 
 use event_log::EventType;
 
@@ -71,6 +72,10 @@ pub const ALL: &[&EventType] = &[
     &effect::REDRIVEN,
     &account::NEEDS_CONSENT,
     &account::RECOVERED,
+    &account::CONNECTED,
+    &account::DISCONNECTED,
+    &account::REFRESHED,
+    &vault::ROTATED,
     &registration::CREATED,
     &registration::EXTENDED,
     &registration::LOST,

@@ -39,6 +39,7 @@ migrations![
     "20261123000220" "order_events_of_stories",
     "20261123000300" "create_ingest",
     "20261123000310" "add_effect_sequences",
+    "20261123000400" "create_grants",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

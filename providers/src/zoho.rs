@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 
 use crate::budget::{Budget, Limits};
@@ -199,6 +200,20 @@ impl Client {
             }
         }
         Ok(Probe { api_domain: token.api_domain, crm, workdrive })
+    }
+
+    /// Asks for a new access token at once, although the present one may still live. Returns when the new one ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::probe`], when no access token can be had; the present one goes on being used.
+    pub async fn refresh(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(self.inner.tokens.refresh().await?.expires_at)
+    }
+
+    /// Forgets the access token that this process remembers, because the account has another grant now: the next call
+    /// takes the one that the store has.
+    pub fn forget_token(&self) {
+        self.inner.tokens.forget();
     }
 
     /// Gives the grant back: the refresh token and its access tokens stop working, and the account needs consent.

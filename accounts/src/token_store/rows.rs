@@ -1,5 +1,7 @@
 //! Statements over `oauth_tokens`, and its rows.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Target};
 use event_log::sqlx;
@@ -26,7 +28,7 @@ pub(crate) async fn load(executor: impl Into<Target<'_>>, account: &str) -> Resu
 }
 
 /// Keeps the token of an account in place of the one before.
-pub(super) async fn save(
+pub(crate) async fn save(
     executor: impl Into<Target<'_>>,
     account: &str,
     row: &TokenRow,
@@ -47,8 +49,16 @@ pub(super) async fn save(
     Ok(())
 }
 
+/// When the kept token of each account ends, and when it was obtained.
+pub(crate) async fn times(
+    executor: impl Into<Target<'_>>,
+) -> Result<BTreeMap<String, (DateTime<Utc>, DateTime<Utc>)>, sqlx::Error> {
+    let rows = sql::query("SELECT account, expires_at, updated_at FROM oauth_tokens").fetch_all(executor).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, (row.try_get(1)?, row.try_get(2)?)))).collect()
+}
+
 /// Forgets the token of an account.
-pub(super) async fn delete(executor: impl Into<Target<'_>>, account: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn delete(executor: impl Into<Target<'_>>, account: &str) -> Result<(), sqlx::Error> {
     sql::query("DELETE FROM oauth_tokens WHERE account = $1").bind(account).execute(executor).await?;
     Ok(())
 }

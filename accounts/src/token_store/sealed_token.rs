@@ -10,16 +10,16 @@ use crate::vault::{Unsealable, Vault, VaultError};
 
 /// What is kept of an access token. Has no `Debug`, because it is readable.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Kept {
+pub(crate) struct Kept {
     secret: String,
     expires_at: DateTime<Utc>,
     api_domain: Option<String>,
     /// Fingerprint of the refresh token it was had for.
-    pub(super) grant: Option<String>,
+    pub(crate) grant: Option<String>,
 }
 
 impl Kept {
-    pub(super) fn new(token: &AccessToken, grant: Option<String>) -> Self {
+    pub(crate) fn new(token: &AccessToken, grant: Option<String>) -> Self {
         Self {
             secret: token.secret.expose_secret().to_owned(),
             expires_at: token.expires_at,
@@ -28,7 +28,7 @@ impl Kept {
         }
     }
 
-    pub(super) fn into_token(self) -> AccessToken {
+    pub(crate) fn into_token(self) -> AccessToken {
         AccessToken {
             secret: SecretString::from(self.secret),
             expires_at: self.expires_at,
@@ -36,12 +36,12 @@ impl Kept {
         }
     }
 
-    pub(super) fn seal(&self, vault: &Vault, account: &str) -> Result<TokenRow, VaultError> {
+    pub(crate) fn seal(&self, vault: &Vault, account: &str) -> Result<TokenRow, VaultError> {
         let text = serde_json::to_vec(self).expect("strings and times serialise to JSON");
         Ok(TokenRow { sealed: vault.seal(account, &text)?, expires_at: self.expires_at })
     }
 
-    pub(super) fn open(vault: &Vault, account: &str, row: &TokenRow) -> Result<Self, Unsealable> {
+    pub(crate) fn open(vault: &Vault, account: &str, row: &TokenRow) -> Result<Self, Unsealable> {
         let text = vault.open(account, &row.sealed)?;
         serde_json::from_slice(&text).map_err(|_| Unsealable::Damaged)
     }

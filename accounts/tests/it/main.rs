@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod check;
+mod connect;
 mod consent;
+mod consents;
+mod keys;
 mod office;
 mod provider;
 mod secrets;

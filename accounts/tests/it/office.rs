@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use accounts::{Accounts, Error};
 use chrono::{DateTime, TimeDelta};
@@ -32,6 +32,7 @@ destination_folder_id = "destination"
 pub(crate) struct Office {
     store: Store,
     folder: tempfile::TempDir,
+    environment: Mutex<BTreeMap<String, String>>,
     pub(crate) clock: FixedClock,
 }
 
@@ -75,7 +76,7 @@ workdrive_metadata_per_second = 1000
     pub(crate) async fn with_settings(on: Backend, settings: &str) -> Self {
         let start = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let (store, folder) = (on.store().await, tempfile::tempdir().unwrap());
-        let office = Self { store, folder, clock: FixedClock::at(start) };
+        let office = Self { store, folder, environment: Mutex::default(), clock: FixedClock::at(start) };
         office.write("gateledger.toml", settings);
         office
     }
@@ -99,6 +100,18 @@ workdrive_metadata_per_second = 1000
         self.clock.advance(TimeDelta::minutes(minutes));
     }
 
+    /// The variables of processes that start from now on.
+    pub(crate) fn set_environment(&self, variables: impl IntoIterator<Item = (String, String)>) {
+        *self.environment.lock().unwrap() = variables.into_iter().collect();
+    }
+
+    /// The settings as a process that starts now reads them.
+    pub(crate) fn config(&self) -> Config {
+        let environment = self.environment.lock().unwrap().clone();
+        let working_dir = self.folder.path().to_owned();
+        Config::load(LoadOptions { file: None, environment, dotenv: None, working_dir }).unwrap()
+    }
+
     fn write(&self, name: &str, text: &str) {
         std::fs::write(self.path(name), text).unwrap();
     }
@@ -113,13 +126,7 @@ workdrive_metadata_per_second = 1000
 
     /// Starts a process that goes by another clock.
     pub(crate) async fn start_by(&self, clock: SharedClock) -> Result<Process, Error> {
-        let config = Config::load(LoadOptions {
-            file: None,
-            environment: BTreeMap::new(),
-            dotenv: None,
-            working_dir: self.folder.path().to_owned(),
-        })
-        .unwrap();
+        let config = self.config();
         let database = Database::open(&Settings::new(&self.store.url, Access::CreateAndMigrate)).await.unwrap();
         let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
         let accounts = Accounts::open(&config, log.clone(), clock).await?;

@@ -95,6 +95,25 @@ impl Tokens {
         self.renew(Some(refused)).await
     }
 
+    /// A new token, although the present one may still live.
+    ///
+    /// # Errors
+    /// As [`Self::current`], also when the present one could still be used.
+    pub(crate) async fn refresh(&self) -> Result<AccessToken, Error> {
+        match self.store.load().await? {
+            Some(present) => self.renew(Some(&present)).await,
+            None => {
+                self.forget();
+                self.renew(None).await
+            }
+        }
+    }
+
+    /// Forgets what this process remembers: the token, and that a refresh has just failed.
+    pub(crate) fn forget(&self) {
+        self.with(|state| *state = State::default());
+    }
+
     /// Asks the provider to forget the grant; from then on the account needs consent.
     ///
     /// # Errors
