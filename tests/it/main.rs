@@ -15,6 +15,7 @@ macro_rules! on_both {
 }
 
 mod bad_input;
+mod cliq;
 mod comparison;
 mod consent;
 mod crash;
