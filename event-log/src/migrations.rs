@@ -39,6 +39,7 @@ migrations![
     "20261123000220" "order_events_of_stories",
     "20261123000300" "create_ingest",
     "20261123000310" "add_effect_sequences",
+    "20261123000400" "create_grants",
     "20261123000500" "create_books",
     "20261123000510" "create_erp_read_models",
 ];
