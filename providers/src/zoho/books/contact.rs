@@ -42,6 +42,14 @@ pub struct Contact {
 }
 
 impl Contact {
+    /// Reads a contact that somebody else received, such as the entity that a webhook carries.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`] when it has no usable id.
+    pub fn from_entity(fields: Map<String, Value>) -> Result<Self, Error> {
+        Self::from_fields("books.webhook", fields)
+    }
+
     pub(super) fn from_fields(operation: &'static str, mut fields: Map<String, Value>) -> Result<Self, Error> {
         fields.retain(|name, _| !name.ends_with("_formatted"));
         let id = Id::of(&fields, "contact_id");

@@ -51,6 +51,19 @@ impl<'a> Organization<'a> {
 }
 
 impl Contacts<'_> {
+    /// Goes on at a page, as [`Self::page`] told it; what comes before is not asked for.
+    #[must_use]
+    pub fn starting_at(mut self, page: u32) -> Self {
+        self.page = Some(page.max(1));
+        self
+    }
+
+    /// The page that is asked for next, the first is 1; `None` when the walk is done.
+    #[must_use]
+    pub fn page(&self) -> Option<u32> {
+        self.page
+    }
+
     /// The next page; `None` when everything was seen. A contact comes once in a walk. A page may be empty.
     ///
     /// # Errors
