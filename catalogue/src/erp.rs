@@ -281,6 +281,8 @@ pub struct ConflictDecided {
     /// What was decided.
     #[serde(flatten)]
     pub decision: Decision,
+    /// Who decided: the subject of the event's actor.
+    pub decided_by: String,
 }
 
 /// Data of [`CONFLICT_RESOLVED`].
@@ -304,10 +306,10 @@ mod tests {
     fn a_decision_is_written_flat() {
         let about = ConflictAbout::SameEmail { email: "a@b.c".to_owned(), user_ids: vec!["1".to_owned()] };
         let decision = Decision::KeepUser { user_id: "1".to_owned() };
-        let decided = ConflictDecided { conflict_id: Uuid::nil(), about, decision };
+        let decided = ConflictDecided { conflict_id: Uuid::nil(), about, decision, decided_by: "ada".to_owned() };
         let written = serde_json::to_value(&decided).unwrap();
         let expected = json!({"conflict_id": Uuid::nil(), "kind": "same_email", "email": "a@b.c", "user_ids": ["1"],
-            "decision": "keep_user", "user_id": "1"});
+            "decision": "keep_user", "user_id": "1", "decided_by": "ada"});
         assert_eq!(written, expected);
         assert_eq!(serde_json::from_value::<ConflictDecided>(written).unwrap(), decided);
     }

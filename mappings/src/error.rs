@@ -1,4 +1,4 @@
-//! Why a mapping cannot be had or changed, split by what the caller can do about it.
+//! Why a mapping, a customer or a conflict cannot be had or changed, split by what the caller can do about it.
 
 use uuid::Uuid;
 
@@ -31,6 +31,18 @@ pub enum Error {
         state: State,
         /// What was to become of it: `paused`, `resumed`, `configured`, `renamed`.
         wanted: &'static str,
+    },
+    /// There is no such customer, or it is another organisation's, or it is gone.
+    #[error("there is no customer {contact_id}")]
+    UnknownCustomer {
+        /// What was asked for.
+        contact_id: String,
+    },
+    /// There is no such conflict, or it is another organisation's.
+    #[error("there is no conflict {conflict_id}")]
+    UnknownConflict {
+        /// What was asked for.
+        conflict_id: Uuid,
     },
     /// A value that cannot be used. The caller must correct it.
     #[error("`{field}` {reason}")]
