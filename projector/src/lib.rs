@@ -10,6 +10,10 @@
 
 mod accounts;
 mod cache;
+mod conflicts;
+mod erp_customers;
+mod erp_query;
+mod erp_users;
 mod error;
 mod folder;
 mod fresh_table;
@@ -29,9 +33,14 @@ mod table;
 mod totals;
 mod transfer_files;
 mod transfers;
+mod unmapped_owners;
 mod window;
 
 pub use accounts::{AccessState, Account};
+pub use conflicts::{Conflict, ConflictKind, ConflictState};
+pub use erp_customers::{ErpCustomer, ErpCustomerState};
+pub use erp_query::{ErpCustomerFilter, ErpUserFilter, conflicts, erp_customers, erp_users, unmapped_owners};
+pub use erp_users::{ErpUser, ErpUserState};
 pub use error::Error;
 pub use live::run;
 pub use polls::{Poll, PollOutcome};
@@ -45,6 +54,7 @@ pub use registrations::{Registration, RegistrationState};
 pub use status::{ProjectionStatus, list};
 pub use transfer_files::{FileState, FileVerification, TransferFile};
 pub use transfers::{Transfer, TransferState};
+pub use unmapped_owners::UnmappedOwner;
 
 /// The name of a projection's checkpoint.
 fn checkpoint_name(projection: &str) -> String {

@@ -202,7 +202,7 @@ pub async fn registrations(readers: &Pool) -> Result<Vec<Registration>, Error> {
 }
 
 /// Rows of a read model; `rest` follows the table's name, `bind` binds what it takes.
-async fn select<'q, R: Row>(
+pub(crate) async fn select<'q, R: Row>(
     readers: &Pool,
     rest: &'static str,
     bind: impl FnOnce(Query<'q>) -> Query<'q>,

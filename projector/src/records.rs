@@ -54,6 +54,11 @@ impl Fields {
         &self.0
     }
 
+    /// What serialises to an object.
+    pub(crate) fn of(value: &impl serde::Serialize) -> Self {
+        Fields(serde_json::to_string(value).expect("event data serialises to JSON"))
+    }
+
     fn merged_with(&self, set: Map<String, Value>) -> Self {
         // What we stored ourselves parses.
         let mut all: Map<String, Value> = serde_json::from_str(&self.0).unwrap_or_default();

@@ -4,6 +4,9 @@ use event_log::EventType;
 use event_log::sql::Dialect;
 
 use crate::accounts::Accounts;
+use crate::conflicts::Conflicts;
+use crate::erp_customers::ErpCustomers;
+use crate::erp_users::ErpUsers;
 use crate::folder::{Fold, Folder};
 use crate::polls::Polls;
 use crate::projection::Projection;
@@ -13,6 +16,7 @@ use crate::row::Row;
 use crate::totals::Totals;
 use crate::transfer_files::TransferFiles;
 use crate::transfers::Transfers;
+use crate::unmapped_owners::UnmappedOwners;
 use crate::{Error, checkpoint_name};
 
 /// One projection and its table.
@@ -37,6 +41,10 @@ pub(crate) const ALL: &[Entry] = &[
     entry::<Registrations>(),
     entry::<Polls>(),
     entry::<Totals>(),
+    entry::<ErpUsers>(),
+    entry::<ErpCustomers>(),
+    entry::<UnmappedOwners>(),
+    entry::<Conflicts>(),
 ];
 
 const fn entry<P: Projection>() -> Entry {

@@ -197,5 +197,16 @@ impl Following {
     }
 }
 
-pub(crate) const NAMES: [&str; 7] =
-    ["accounts", "records", "transfers", "transfer_files", "registrations", "polls", "totals"];
+pub(crate) const NAMES: [&str; 11] = [
+    "accounts",
+    "records",
+    "transfers",
+    "transfer_files",
+    "registrations",
+    "polls",
+    "totals",
+    "erp_users",
+    "erp_customers",
+    "unmapped_owners",
+    "conflicts",
+];
