@@ -1,4 +1,5 @@
-//! Jobs that bring things up to date with a provider: channels now, whatever a person or a schedule asks for.
+//! Jobs that bring things up to date with a provider: channels, users, customers; whatever a person or a schedule asks
+//! for.
 //!
 //! One process at a time does them, for all accounts; others stand by. Jobs of one account share its limits: each turn is
 //! one page of one job, so that a long history holds up nobody. What is read and how far that is are saved in one unit of
@@ -10,6 +11,7 @@ use event_log::Leadership;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+pub mod books;
 mod channel;
 mod chats;
 mod directory;
@@ -42,6 +44,11 @@ async fn work(intake: Arc<Intake>, leadership: Leadership, stop: CancellationTok
     }
     for account in intake.settings.bots.clone() {
         let lane = Lane { intake: intake.clone(), leadership: leadership.clone(), account };
+        tasks.spawn(lane.run(stop.clone()));
+    }
+    for (deliveries_to, account) in intake.settings.books_notified.clone() {
+        let (intake, leadership) = (intake.clone(), leadership.clone());
+        let lane = books::hints::Lane { intake, leadership, deliveries_to, account };
         tasks.spawn(lane.run(stop.clone()));
     }
     all_or_stop(tasks, &stop).await

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use providers::zoho::crm::ApiName;
-use service::config::account::Verify;
+use service::config::account::{Books, Verify};
 use service::config::{Config, Schedule};
 use url::Url;
 
@@ -39,10 +39,16 @@ pub struct Settings {
     pub channel_schedules: BTreeMap<String, Schedule>,
     /// Accounts whose webhooks are events of a bot in channels.
     pub bots: BTreeSet<String>,
+    /// The accounts whose users and customers of Books are followed.
+    pub books: BTreeMap<String, Books>,
+    /// Accounts whose webhooks tell of Books, and of which account's: their own, or that of their organisation.
+    pub books_notified: BTreeMap<String, String>,
 }
 
 /// How webhooks of a bot are verified.
 const BOT: &str = "zoho-cliq";
+/// How webhooks of Books are verified.
+const BOOKS: &str = "zoho-books";
 /// When channels are synced by default.
 const DAILY: Schedule = Schedule::Every(Duration::from_secs(86_400));
 
@@ -144,6 +150,9 @@ impl Settings {
             account.webhook.as_ref().is_some_and(|webhook| webhook.verify.as_str() == BOT)
         };
         settings.bots = config.accounts.values().filter(is_bot).map(|account| account.name.clone()).collect();
+        let books = |account: &service::config::Account| Some((account.name.clone(), account.books.clone()?));
+        settings.books = config.accounts.values().filter_map(books).collect();
+        settings.books_notified = books_notified(config);
         settings.check_every = config.registrar.check;
         settings.lifetime = config.registrar.lifetime;
         settings.renew_before = config.registrar.renew_before;
@@ -165,6 +174,8 @@ impl Settings {
             page_rows: 200,
             channel_schedules: BTreeMap::new(),
             bots: BTreeSet::new(),
+            books: BTreeMap::new(),
+            books_notified: BTreeMap::new(),
         }
     }
 
@@ -219,6 +230,19 @@ impl Settings {
         }
         Ok(url)
     }
+}
+
+/// An account has webhooks of one kind, so those of Books may come to another one of the organisation.
+fn books_notified(config: &Config) -> BTreeMap<String, String> {
+    let is_told = |account: &&service::config::Account| {
+        account.webhook.as_ref().is_some_and(|webhook| webhook.verify.as_str() == BOOKS)
+    };
+    let of = |told: &service::config::Account| {
+        let mut same = config.accounts.values().filter(|one| one.organization == told.organization);
+        let followed = if told.books.is_some() { Some(told) } else { same.find(|one| one.books.is_some()) };
+        Some((told.name.clone(), followed?.name.clone()))
+    };
+    config.accounts.values().filter(is_told).filter_map(of).collect()
 }
 
 /// Why no registration is kept although a transfer would profit from one.

@@ -245,6 +245,6 @@ async fn rename(worker: &Worker, mapping: &Mapping, name: &str) -> Result<(), Tr
     }
 }
 
-fn milliseconds(began: Instant) -> u64 {
+pub(super) fn milliseconds(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

@@ -120,7 +120,7 @@ pub struct Job {
     /// Its story.
     pub correlation_id: Uuid,
     #[serde(skip)]
-    causation_id: Option<Uuid>,
+    pub(crate) causation_id: Option<Uuid>,
 }
 
 macro_rules! words {

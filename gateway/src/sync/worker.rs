@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::directory::Directory;
 use super::jobs::{self, Job, Kind};
 use super::turns::{Waiting, choose};
-use super::{channel, schedules};
+use super::{books, channel, schedules};
 use crate::intake::pause::{LOOK_EVERY, Patience, needs_a_person, wait};
 use crate::intake::{Error, Intake, only_as_leader};
 
@@ -40,8 +40,24 @@ pub(crate) struct Worker {
     mappings: Vec<Mapping>,
     look_at: DateTime<Utc>,
     turn: u64,
-    /// No call before this time: the provider's word or our own budget.
-    closed_until: Option<DateTime<Utc>>,
+    /// No call to a product before its time: the provider's word or our own budget.
+    closed: Closed,
+}
+
+/// Until when each product takes no calls.
+#[derive(Debug, Default)]
+struct Closed {
+    cliq: Option<DateTime<Utc>>,
+    books: Option<DateTime<Utc>>,
+}
+
+impl Closed {
+    fn of(&mut self, kind: Kind) -> &mut Option<DateTime<Utc>> {
+        match kind {
+            Kind::Channel => &mut self.cliq,
+            Kind::BooksUsers | Kind::BooksAssignments => &mut self.books,
+        }
+    }
 }
 
 /// Why a turn brought nothing.
@@ -89,7 +105,7 @@ impl Worker {
             mappings: Vec::new(),
             look_at: DateTime::UNIX_EPOCH,
             turn: 0,
-            closed_until: None,
+            closed: Closed::default(),
         })
     }
 
@@ -114,12 +130,14 @@ impl Worker {
             schedules::forget_others(&self.intake, &self.leadership, &all).await?;
             self.mappings = all.into_iter().filter(|mapping| mapping.account == self.account).collect();
             schedules::want_due(&self.intake, &self.leadership, &self.mappings).await?;
+            books::schedule::forget(&self.intake, &self.leadership, &self.account).await?;
+            books::schedule::want_due(&self.intake, &self.leadership, &self.account).await?;
             self.look_at = now + SCHEDULES_EVERY;
         }
-        if let Some(until) = self.closed_until.filter(|until| *until > now) {
-            return Ok((until - now).to_std().unwrap_or(LOOK_EVERY).min(LOOK_EVERY));
-        }
-        let due = jobs::due(self.intake.log.database().readers(), &self.account, now).await?;
+        let readers = self.intake.log.database().readers();
+        let mut due = jobs::due(readers, &self.account, now).await?;
+        due.retain(|job| self.closed.of(job.kind).is_none_or(|until| until <= now));
+        let due = books::in_order(readers, &self.account, due).await?;
         let waiting: Vec<Waiting> = due.iter().map(|job| self.waiting(job)).collect();
         let Some(chosen) = choose(&waiting, self.turn) else { return Ok(LOOK_EVERY / 4) };
         self.turn += 1;
@@ -134,10 +152,8 @@ impl Worker {
         let turn = async {
             match job.kind {
                 Kind::Channel => channel::turn(self, &job).await,
-                Kind::BooksUsers | Kind::BooksAssignments => Err(Trouble::Pointless {
-                    code: "unknown_kind",
-                    error: format!("this version does not do jobs of kind {}", job.kind.as_str()),
-                }),
+                Kind::BooksUsers => books::users::turn(self, &job).await,
+                Kind::BooksAssignments => books::assignments::turn(self, &job).await,
             }
         };
         match stop.run_until_cancelled(turn.instrument(span)).await {
@@ -166,12 +182,12 @@ impl Worker {
         let words = described(&error);
         if let Some(until) = error.throttled_until() {
             tracing::info!(account.id = %self.account, until = %until, "jobs wait for a limit of the provider: {words}");
-            self.closed_until = Some(until);
+            *self.closed.of(job.kind) = Some(until);
             self.postpone(job, until, (error.code(), &words), false).await?;
         } else if needs_a_person(&error) {
             tracing::warn!(account.id = %self.account, "jobs wait for a person: {words}");
             channel::note_failure(self, job, &words).await?;
-            self.closed_until = Some(now + WITHOUT_CONSENT);
+            *self.closed.of(job.kind) = Some(now + WITHOUT_CONSENT);
             self.postpone(job, now + WITHOUT_CONSENT, (error.code(), &words), false).await?;
         } else if error.is_retryable() && job.failures + 1 < TRIES {
             self.postpone(job, now + pause(job.failures), (error.code(), &words), true).await?;

@@ -1,0 +1,250 @@
+//! What webhooks of Books tell. A contact comes whole, so its state is the fact where it is newer than what is known; where
+//! it is not, the provider is asked, because a deletion carries the last state and says no more. A user asks for the list.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use catalogue::books::ContactChanged;
+use event_log::{GlobalPosition, Leadership, RecordedEvent, Subscription};
+use mappings::salesperson::{News, Story, contact_gone, record_contacts, what_it_tells};
+use providers::error::Error as ProviderError;
+use providers::zoho::books::{Contact, Id};
+use serde_json::{Map, Value};
+use service::config::account::Books;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ask, fact, want_users};
+use crate::intake::pause::{Backoff, Patience, wait_out};
+use crate::intake::{Error, Intake, only_as_leader};
+use crate::sync::jobs::Trigger;
+
+/// How deliveries of Books are verified.
+pub(crate) const VERIFY: &str = "zoho-books";
+/// Positions of the log looked at in one stretch.
+const WINDOW: u32 = 256;
+/// How long a checkpoint may stay behind while nothing for us arrives.
+const SAVE_EVERY: Duration = Duration::from_secs(5);
+
+/// Follows what Books tells by the webhooks of one account.
+pub(in crate::sync) struct Lane {
+    pub(in crate::sync) intake: Arc<Intake>,
+    pub(in crate::sync) leadership: Leadership,
+    /// The account that deliveries come to.
+    pub(in crate::sync) deliveries_to: String,
+    /// The account whose users and customers they tell of.
+    pub(in crate::sync) account: String,
+}
+
+/// What a delivery is about.
+enum Told {
+    Contact(Box<Contact>),
+    User,
+}
+
+/// What becomes of it.
+enum Outcome {
+    State(ContactChanged),
+    Fetched(ContactChanged),
+    Gone(String),
+    Users,
+    Nothing,
+}
+
+impl Lane {
+    /// Follows the deliveries until `stop`.
+    pub(in crate::sync) async fn run(self, stop: CancellationToken) -> Result<(), Error> {
+        let mut patience = Patience::default();
+        while !stop.is_cancelled() {
+            let followed = self.follow(&stop).await;
+            patience.survive("reading what books tells", followed, &stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn follow(&self, stop: &CancellationToken) -> Result<(), Error> {
+        let types = vec![catalogue::delivery::RECEIVED];
+        let name = self.subscription_name();
+        let subscription = Subscription::open(&self.intake.log, name, types, WINDOW).await?;
+        let mut subscription = subscription.of_account(&self.deliveries_to).with_payload();
+        let mut saved = subscription.position();
+        let mut save_at = Instant::now() + SAVE_EVERY;
+        loop {
+            let next = async {
+                tokio::select! {
+                    batch = subscription.next_batch() => Some(batch),
+                    () = tokio::time::sleep_until(save_at) => None,
+                }
+            };
+            let Some(next) = stop.run_until_cancelled(next).await else { return Ok(()) };
+            let position = subscription.position();
+            for delivery in next.transpose()?.map(|batch| batch.events).unwrap_or_default() {
+                let Some(outcome) = self.understand(&delivery, stop).await? else { return Ok(()) };
+                self.commit(Some((delivery.clone(), outcome)), delivery.global_position).await?;
+                saved = delivery.global_position;
+            }
+            if Instant::now() >= save_at {
+                if position != saved {
+                    self.commit(None, position).await?;
+                    saved = position;
+                }
+                save_at = Instant::now() + SAVE_EVERY;
+            }
+        }
+    }
+
+    fn subscription_name(&self) -> String {
+        format!("books-hints:{}", self.deliveries_to)
+    }
+
+    fn books(&self) -> Result<&Books, Error> {
+        let books = self.intake.settings.books.get(&self.account);
+        books.ok_or_else(|| Error::NoSuchAccount(self.account.clone()))
+    }
+
+    /// What a delivery leads to; `None` when the process stops before that is known.
+    async fn understand(&self, delivery: &RecordedEvent, stop: &CancellationToken) -> Result<Option<Outcome>, Error> {
+        let contact = match read(delivery) {
+            None => return Ok(Some(Outcome::Nothing)),
+            Some(Told::User) => return Ok(Some(Outcome::Users)),
+            Some(Told::Contact(contact)) => contact,
+        };
+        let told = fact::of_contact(&contact);
+        let readers = self.intake.log.database().readers();
+        Ok(match what_it_tells(readers, &self.account, self.books()?, &told).await? {
+            News::State => Some(Outcome::State(told)),
+            News::Old | News::NoCustomer => Some(Outcome::Nothing),
+            News::Ask => self.ask(&contact.id, stop).await?,
+        })
+    }
+
+    /// Asks the provider until it answers.
+    async fn ask(&self, id: &Id, stop: &CancellationToken) -> Result<Option<Outcome>, Error> {
+        let organization_id = Id::parse(&self.books()?.organization_id)?;
+        let client = self.intake.client(&self.account)?;
+        let organization = client.books().organization(organization_id);
+        let mut changes = self.intake.changes.clone();
+        let mut backoff = Backoff::default();
+        loop {
+            changes.mark_unchanged();
+            let Some(found) = stop.run_until_cancelled(organization.contact(id)).await else { return Ok(None) };
+            let error = match found {
+                Ok(Some(contact)) => return Ok(Some(Outcome::Fetched(fact::of_contact(&contact)))),
+                Ok(None) => return Ok(Some(Outcome::Gone(id.as_str().to_owned()))),
+                Err(ProviderError::Rejected { .. }) => return Ok(Some(Outcome::Nothing)),
+                Err(error) => error,
+            };
+            tracing::warn!(error = &error as &dyn std::error::Error, account.id = %self.account,
+                "a contact that a webhook names cannot be fetched; it waits");
+            wait_out(&self.intake.log, &mut changes, &error, &mut backoff, stop).await;
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// What follows from a delivery, together with the checkpoint.
+    async fn commit(&self, told: Option<(RecordedEvent, Outcome)>, up_to: GlobalPosition) -> Result<(), Error> {
+        let (leadership, name, books) = (self.leadership.clone(), self.subscription_name(), self.books()?.clone());
+        let account = self.account.clone();
+        let organization = self.intake.settings.organization_of(&account);
+        self.intake
+            .log
+            .write(move |unit| {
+                Box::pin(async move {
+                    only_as_leader(unit, &leadership).await?;
+                    if let Some((delivery, outcome)) = told {
+                        let story = |source| Story {
+                            account: account.clone(),
+                            organization: organization.clone(),
+                            source,
+                            correlation_id: delivery.correlation_id,
+                            causation_id: Some(delivery.id),
+                            received_at: delivery.received_at.or(Some(delivery.recorded_at)),
+                            actor: None,
+                        };
+                        match outcome {
+                            Outcome::Nothing => {}
+                            Outcome::State(told) => {
+                                record_contacts(unit, &story("webhook"), &books, &[told], None).await?;
+                            }
+                            Outcome::Fetched(found) => {
+                                record_contacts(unit, &story("fetch"), &books, &[found], None).await?;
+                            }
+                            Outcome::Gone(contact_id) => {
+                                contact_gone(unit, &story("fetch"), &books, &contact_id, None).await?;
+                            }
+                            Outcome::Users => {
+                                let trigger = Trigger::Webhook;
+                                want_users(unit, &Ask { account, organization, trigger, is_full: false, actor: None })
+                                    .await?;
+                            }
+                        }
+                    }
+                    unit.save_checkpoint(&name, up_to).await?;
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+/// Reads a delivery of Books; anything else leads to nothing.
+fn read(delivery: &RecordedEvent) -> Option<Told> {
+    let data: catalogue::delivery::Received = delivery.decode().ok()?;
+    if data.verify != VERIFY {
+        return None;
+    }
+    let told = entity(delivery.payload.as_deref().unwrap_or_default());
+    if told.is_none() {
+        metrics::counter!("hints_skipped_total", "reason" => "malformed").increment(1);
+        tracing::warn!(event.id = %delivery.id, "a webhook was kept but leads to nothing: it holds no contact and no user");
+    }
+    told
+}
+
+/// The entity in a body: JSON, on its own or under its kind, or the values of a form.
+fn entity(payload: &[u8]) -> Option<Told> {
+    let fields = match serde_json::from_slice::<Map<String, Value>>(payload) {
+        Ok(fields) => fields,
+        Err(_) => url::form_urlencoded::parse(payload)
+            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
+            .collect(),
+    };
+    if fields.contains_key("user") || fields.contains_key("user_id") && !fields.contains_key("contact_id") {
+        return Some(Told::User);
+    }
+    let fields = match fields.get("contact") {
+        Some(Value::Object(inner)) => inner.clone(),
+        _ => fields,
+    };
+    Contact::from_entity(fields).ok().map(|contact| Told::Contact(Box::new(contact)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_contact_is_found_in_every_kind_of_body() {
+        for body in [
+            r#"{"contact":{"contact_id":"46","owner_id":"3"}}"#,
+            r#"{"contact_id":46,"owner_id":"3"}"#,
+            "contact_name=A%20%26%20B&contact_id=46&owner_id=3",
+        ] {
+            let Some(Told::Contact(contact)) = entity(body.as_bytes()) else { panic!("{body}") };
+            assert_eq!((contact.id.as_str(), contact.owner_id.unwrap().as_str()), ("46", "3"));
+        }
+    }
+
+    #[test]
+    fn a_user_only_says_that_the_list_has_changed_and_the_rest_says_nothing() {
+        for body in [r#"{"user":{"user_id":"3"}}"#, r#"{"user_id":"3"}"#, "user_id=3&name=Ann"] {
+            assert!(matches!(entity(body.as_bytes()), Some(Told::User)), "{body}");
+        }
+        for body in ["", "[]", "{}", r#"{"invoice":{"invoice_id":"1"}}"#] {
+            assert!(entity(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What webhooks of Books lead to.
+
+use catalogue::erp::AssignmentState;
+use chrono::{DateTime, Utc};
+use gateway::sync::jobs::{Kind, Trigger};
+use serde_json::{Value, json};
+use simulator::Seed;
+use testkit::on_both_databases;
+use testkit::store::Backend;
+use testkit::wait::until;
+
+use super::shop::{ANN, BEN, Shop, contact};
+use crate::sync::stage::ORG;
+
+on_both_databases! {
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    news_are_a_fact_without_a_call_and_seeing_them_again_is_a_sighting,
+    deletion_that_carries_the_last_state_is_found_by_asking,
+    old_news_change_nothing,
+    change_of_a_user_reads_the_users,
+}
+
+/// A contact as a webhook carries it.
+fn told(number: u64, owner: &str, modified: &str) -> Value {
+    json!({"contact": {"contact_id": contact(number), "contact_name": "Bowman and Co", "contact_type": "customer",
+        "status": "active", "owner_id": owner, "owner_name": "", "email": format!("office{number}@example.com"),
+        "last_modified_time": modified}})
+}
+
+/// When it was modified, as the provider writes it: in steps of a second, the offset without a colon.
+fn modified(shop: &Shop, number: u64) -> String {
+    let found = shop.books().contacts.into_iter().find(|one| one.id == contact(number)).unwrap();
+    let time: DateTime<Utc> = found.modified_at.parse().unwrap();
+    time.format("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
+
+async fn news_are_a_fact_without_a_call_and_seeing_them_again_is_a_sighting(on: Backend) {
+    let shop = Shop::open(on, &Seed::demo()).await;
+    shop.stage.control().change_books_owner(ORG, &contact(1), Some(BEN)).unwrap();
+    let modified = modified(&shop, 1);
+    let told = told(1, BEN, &modified);
+    shop.deliver(&told).await;
+    until("the fact is there", async || (shop.count("books_contact.changed").await == 11).then_some(())).await;
+    assert_eq!(shop.stage.calls("books.contact"), 0);
+    let fact = shop.stage.events("books_contact.changed").await.pop().unwrap();
+    assert_eq!(
+        (fact.source.as_str(), shop.assignments().await[&contact(1)].owner_id.as_deref()),
+        ("webhook", Some(BEN))
+    );
+    shop.deliver(&told).await;
+    let readers = shop.stage.process.log.database().readers();
+    until("it was seen again", async || {
+        let seen = event_log::sightings(readers, fact.id).await.unwrap();
+        (!seen.is_empty()).then_some(())
+    })
+    .await;
+    shop.sync_customers(false).await;
+    assert_eq!(shop.count("books_contact.changed").await, 11, "a poll sees the same");
+    shop.stage.assert_well_behaved();
+}
+
+async fn deletion_that_carries_the_last_state_is_found_by_asking(on: Backend) {
+    let shop = Shop::open(on, &Seed::demo()).await;
+    let modified = modified(&shop, 1);
+    shop.stage.control().delete_books_contact(ORG, &contact(1)).unwrap();
+    for _ in 0..2 {
+        shop.deliver(&told(1, ANN, &modified)).await;
+    }
+    until("it is asked for", async || (shop.stage.calls("books.contact") == 2).then_some(())).await;
+    until("it is gone", async || (shop.count("books_contact.gone").await == 1).then_some(())).await;
+    assert_eq!(shop.state_of(&contact(1)).await, AssignmentState::Gone);
+    shop.stage.assert_well_behaved();
+}
+
+async fn old_news_change_nothing(on: Backend) {
+    let shop = Shop::open(on, &Seed::demo()).await;
+    shop.deliver(&told(1, BEN, "2020-01-01T00:00:00-0700")).await;
+    shop.deliver(&json!({"invoice": {"invoice_id": "1"}})).await;
+    shop.deliver(&told(2, ANN, "2030-01-01T00:00:00-0700")).await;
+    until("what comes after is there", async || (shop.count("books_contact.changed").await == 11).then_some(())).await;
+    assert_eq!(shop.assignments().await[&contact(1)].owner_id.as_deref(), Some(ANN));
+    assert_eq!(shop.stage.calls("books.contact"), 0);
+}
+
+async fn change_of_a_user_reads_the_users(on: Backend) {
+    let shop = Shop::open(on, &Seed::demo()).await;
+    shop.deliver(&json!({"user": {"user_id": BEN, "name": "Ben"}})).await;
+    let jobs = shop.done(3).await;
+    let asked = jobs.iter().find(|job| job.trigger == Trigger::Webhook).unwrap();
+    assert_eq!((asked.kind, asked.counts["total_fetched"]), (Kind::BooksUsers, 7));
+}
