@@ -18,7 +18,7 @@ on_both! {
 }
 
 /// Six channels with threads, and no limits that would make a test wait for minutes.
-fn seed(messages_per_channel: u32) -> Seed {
+pub fn seed(messages_per_channel: u32) -> Seed {
     let mut seed = Seed::cliq(&CliqOptions { messages_per_channel, ..CliqOptions::default() });
     let cliq = &mut seed.knobs.cliq;
     (cliq.messages_per_minute, cliq.channels_per_minute, cliq.threads_per_minute, cliq.users_per_minute) = (0, 0, 0, 0);
@@ -26,23 +26,28 @@ fn seed(messages_per_channel: u32) -> Seed {
     seed
 }
 
-/// Syncs every two seconds into the analysis service, with a Google identity.
+/// The usual settings with [`ingesting`].
 fn settings(site: &Site) -> Settings {
+    site.settings().without("transfers").with(&ingesting(site))
+}
+
+/// Syncs every two seconds into the analysis service, with a Google identity.
+pub fn ingesting(site: &Site) -> String {
     let services = site.simulator().services();
     let (google, ingest) = (&services["google"], &services["ingest"]);
     let key = site.file("service-account.json");
     std::fs::write(&key, site.control().service_account().unwrap().to_string()).unwrap();
-    site.settings().without("transfers").with(&format!(
-        "[service]\neffect_lease_seconds = 3\n[accounts.{ORG_A}.limits]\ncliq_messages_per_minute = 60000\ncliq_lists_per_minute = 60000\n\
-         [accounts.{ORG_A}.cliq]\ningest = \"analysis\"\ninterval_seconds = 2\n\
+    format!(
+        "[service]\neffect_lease_seconds = 3\n[accounts.{ORG_A}.limits]\ncliq_messages_per_minute = 60000\n\
+         cliq_lists_per_minute = 60000\n[accounts.{ORG_A}.cliq]\ningest = \"analysis\"\ninterval_seconds = 2\n\
          [ingest.analysis]\nurl = \"{ingest}\"\nauth = \"google-id-token\"\nservice_account = \"file:service-account.json\"\n\
          batch_lines = 40\nretry_base_ms = 50\ntimeout_seconds = 2\nmax_attempts = 50\n\
          [ingest.analysis.endpoints]\ntoken = \"{google}/token\"\n"
-    ))
+    )
 }
 
 /// Makes the database, and maps every channel by the command line.
-fn map_all(site: &Site) {
+pub fn map_all(site: &Site) {
     let migrated = site.run(&["migrate"]);
     assert_eq!(migrated.code, Some(0), "{}", migrated.stderr);
     let state = site.state();
@@ -95,14 +100,14 @@ fn received(state: &IngestState) -> BTreeMap<String, Vec<String>> {
     channels
 }
 
-fn until_all_is_received(site: &Site) {
+pub fn until_all_is_received(site: &Site) {
     let wanted: usize = written(site).values().map(BTreeSet::len).sum();
     until_true("every message is received", 120, || {
         received(&site.control().ingest()).values().map(Vec::len).sum::<usize>() >= wanted
     });
 }
 
-fn assert_received_once(site: &Site) {
+pub fn assert_received_once(site: &Site) {
     let state = site.control().ingest();
     assert!(state.repeated_messages.is_empty(), "{:?}", state.repeated_messages);
     let received = received(&state);
@@ -139,30 +144,15 @@ fn messages_reach_the_analysis_service_in_order_and_once(store: Store) {
 fn serve_killed_at_any_moment_ingests_every_message_once(store: Store) {
     let mut random = StdRng::seed_from_u64(binary::seed().wrapping_add(5));
     let mut seed = seed(60);
-    let often =
-        |route: &str, probability: f64, fault| FaultRule::once(route, fault).forever().with_probability(probability);
-    seed.faults = vec![
-        often("cliq.*", 0.05, Fault::Status { code: 500, html_body: true }),
-        often("cliq.messages", 0.05, Fault::CutMidBody { after_bytes: 700 }),
-        often("cliq.*", 0.02, Fault::ExpiredToken {}),
-        often("ingest.post", 0.1, Fault::CutAfter {}),
-        often("ingest.post", 0.05, Fault::HangAfter {}),
-        often("ingest.post", 0.1, Fault::StatusAfter { code: 504 }),
-        often("ingest.post", 0.1, Fault::Throttle { retry_after_seconds: Some(1) }),
-        often("ingest.post", 0.05, Fault::Status { code: 503, html_body: true }),
-        often("google.token", 0.1, Fault::Status { code: 500, html_body: false }),
-    ];
+    seed.faults = faults();
     let site = Site::on(store, &seed);
     site.configure(&settings(&site));
     map_all(&site);
-    let chats: Vec<String> = site.state().organizations[0].cliq.chats().map(|(id, _)| id.to_owned()).collect();
-    let kills = binary::kills().div_ceil(5);
-    for kill in 0..kills {
+    let chats = chats(&site);
+    for kill in 0..binary::kills().div_ceil(5) {
         let process = site.start(&["serve"]);
         let chat = &chats[random.random_range(0..chats.len())];
-        let texts = (0..random.random_range(1..30))
-            .map(|number| CliqMessageSeed { text: format!("{kill}: number {number}"), ..CliqMessageSeed::default() });
-        site.control().post_cliq_messages(ORG_A, chat, &texts.collect::<Vec<_>>()).unwrap();
+        chat_about(&site, chat, &kill.to_string(), random.random_range(1..30));
         std::thread::sleep(Duration::from_millis(random.random_range(200..1_500)));
         process.kill();
     }
@@ -173,4 +163,33 @@ fn serve_killed_at_any_moment_ingests_every_message_once(store: Store) {
     assert_received_once(&site);
     let log = site.log();
     assert_eq!(log.count("SELECT count(*) FROM dead_letters"), 0);
+}
+
+/// What may go wrong on both sides, again and again.
+pub fn faults() -> Vec<FaultRule> {
+    let often =
+        |route: &str, probability: f64, fault| FaultRule::once(route, fault).forever().with_probability(probability);
+    vec![
+        often("cliq.*", 0.05, Fault::Status { code: 500, html_body: true }),
+        often("cliq.messages", 0.05, Fault::CutMidBody { after_bytes: 700 }),
+        often("cliq.*", 0.02, Fault::ExpiredToken {}),
+        often("ingest.post", 0.1, Fault::CutAfter {}),
+        often("ingest.post", 0.05, Fault::HangAfter {}),
+        often("ingest.post", 0.1, Fault::StatusAfter { code: 504 }),
+        often("ingest.post", 0.1, Fault::Throttle { retry_after_seconds: Some(1) }),
+        often("ingest.post", 0.05, Fault::Status { code: 503, html_body: true }),
+        often("google.token", 0.1, Fault::Status { code: 500, html_body: false }),
+    ]
+}
+
+/// Writes a few messages to a chat.
+pub fn chat_about(site: &Site, chat_id: &str, subject: &str, messages: usize) {
+    let texts = (0..messages)
+        .map(|number| CliqMessageSeed { text: format!("{subject}: number {number}"), ..CliqMessageSeed::default() });
+    site.control().post_cliq_messages(ORG_A, chat_id, &texts.collect::<Vec<_>>()).unwrap();
+}
+
+/// All chats of the organisation, threads included.
+pub fn chats(site: &Site) -> Vec<String> {
+    site.state().organizations[0].cliq.chats().map(|(id, _)| id.to_owned()).collect()
 }

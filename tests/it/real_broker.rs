@@ -1,5 +1,6 @@
 //! Many processes, PostgreSQL, and a real Kafka broker.
 
+mod cliq;
 mod crash;
 mod outage;
 mod relays;

@@ -14,7 +14,7 @@ const EVENTS: &str = r#"
             'content-type', 'application/json',
             'ce_specversion', '1.0',
             'ce_id', event_id,
-            'ce_source', CASE WHEN account IS NULL THEN '/gateledger' ELSE '/accounts/' || account END,
+            'ce_source', CASE WHEN account IS NULL THEN '/gateledger' ELSE '/accounts/' || replace(account, ':', '%3A') END,
             'ce_type', event_type,
             'ce_subject', stream_name,
             'ce_time', to_char(coalesce(occurred_at, recorded_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
