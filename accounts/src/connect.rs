@@ -14,7 +14,7 @@ use providers::zoho::oauth::{AuthorizationRequest, Granted};
 use providers::zoho::{Client, Region};
 use secrecy::{ExposeSecret as _, SecretString};
 use service::config::Account;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::grant::rows::GrantRow;
 use crate::scopes::{self, MissingScope, Product, needs};
@@ -71,6 +71,24 @@ pub struct Callback {
     pub location: Option<String>,
     /// Its accounts server.
     pub accounts_server: Option<String>,
+}
+
+impl Callback {
+    /// Reads what follows `?` in the address that a person came back to. Of a name that is given twice the first counts.
+    #[must_use]
+    pub fn of_query(query: &str) -> Self {
+        let value = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
+        };
+        Self {
+            state: value("state").unwrap_or_default(),
+            code: value("code").map(SecretString::from),
+            error: value("error"),
+            location: value("location"),
+            accounts_server: value("accounts-server"),
+        }
+    }
 }
 
 impl fmt::Debug for Callback {
@@ -164,6 +182,10 @@ pub(crate) async fn finish(inner: &Inner, callback: Callback) -> Arrival {
 
 async fn take(inner: &Inner, state: &str) -> Result<RequestRow, ConnectError> {
     let (now, hash) = (inner.log.now(), state::hash(state));
+    // Anybody can ask; only who has a state may keep the writer busy.
+    if !rows::exists(inner.log.database().readers(), &hash).await? {
+        return Err(ConnectError::UnknownState);
+    }
     let row = inner
         .log
         .write(move |unit| {

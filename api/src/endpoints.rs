@@ -15,6 +15,7 @@ use crate::v1;
 pub fn all() -> Vec<Endpoint> {
     [
         v1::accounts::endpoints(),
+        v1::grants::endpoints(),
         v1::channels::endpoints(),
         v1::mappings::endpoints(),
         v1::jobs::endpoints(),

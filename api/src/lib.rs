@@ -5,6 +5,7 @@ mod caller;
 pub mod endpoint;
 pub mod endpoints;
 mod input;
+pub mod oauth;
 mod openapi;
 pub mod page;
 mod pipeline;

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::endpoint::{Changes, Incoming, Outgoing};
 use crate::endpoints::Entry;
 use crate::problem::{self, Problem, REQUEST_ID};
-use crate::{Api, Caller, Role, audit, input, openapi};
+use crate::{Api, Caller, Role, audit, input, oauth, openapi};
 
 /// How long a call that only looks may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -50,6 +50,7 @@ pub(crate) fn configure(api: &Api, app: &mut web::ServiceConfig) {
             .route(web::get().to(show_document))
             .default_service(web::to(|request: HttpRequest| async move { method_not_allowed(&request, "GET") })),
     );
+    oauth::configure(app);
     app.service(web::scope("/api").default_service(web::to(nothing_there)));
 }
 
@@ -62,7 +63,7 @@ async fn nothing_there(request: HttpRequest) -> HttpResponse {
     Problem::new(&problem::NOT_FOUND, detail).answer(request_id(&request))
 }
 
-fn method_not_allowed(request: &HttpRequest, allowed: &str) -> HttpResponse {
+pub(crate) fn method_not_allowed(request: &HttpRequest, allowed: &str) -> HttpResponse {
     let detail = format!("this address takes {allowed}");
     let mut answer = Problem::new(&problem::METHOD_NOT_ALLOWED, detail).answer(request_id(request));
     if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
@@ -72,7 +73,7 @@ fn method_not_allowed(request: &HttpRequest, allowed: &str) -> HttpResponse {
 }
 
 /// The id that the sender gave, where it is a UUID; else a new one.
-fn request_id(request: &HttpRequest) -> Uuid {
+pub(crate) fn request_id(request: &HttpRequest) -> Uuid {
     let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     given.and_then(|id| Uuid::try_parse(id).ok()).unwrap_or_else(Uuid::now_v7)
 }
@@ -148,7 +149,12 @@ async fn audited(
 }
 
 /// Who sends a request, once it is certain, and that its role suffices.
-async fn authenticate(api: &Api, request: &HttpRequest, request_id: Uuid, needed: Role) -> Result<Caller, Problem> {
+pub(crate) async fn authenticate(
+    api: &Api,
+    request: &HttpRequest,
+    request_id: Uuid,
+    needed: Role,
+) -> Result<Caller, Problem> {
     let given = request.headers().get(header::AUTHORIZATION).and_then(|given| given.to_str().ok()).unwrap_or_default();
     let token = match given.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),

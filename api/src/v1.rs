@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod channels;
 pub mod dead_letters;
 pub mod events;
+pub mod grants;
 pub mod jobs;
 pub mod mappings;
 pub mod registrations;

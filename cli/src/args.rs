@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use consumers::Consumer;
 
+use crate::accounts_arguments::{Accounts, Keys};
 use crate::mappings_arguments::Mappings;
 
 /// Records what providers push and what is fetched from them, and acts on it exactly once.
@@ -70,6 +71,9 @@ pub enum Command {
     MigrateStore(MigrateStore),
     /// Run the provider simulator
     Simulate(Simulate),
+    /// Keys under which tokens are encrypted
+    #[command(subcommand)]
+    Keys(Keys),
     /// Tokens for the API
     #[command(subcommand)]
     Token(Token),
@@ -302,18 +306,6 @@ pub struct Redrive {
     /// Do it
     #[arg(long)]
     pub yes: bool,
-}
-
-/// `accounts`
-#[derive(Debug, Clone, Subcommand)]
-pub enum Accounts {
-    /// Configured accounts and their state
-    List,
-    /// Try what the configuration needs of an account; only reads
-    Test {
-        /// Only this account [default: all]
-        name: Option<String>,
-    },
 }
 
 /// `registrations`

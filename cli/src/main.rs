@@ -5,12 +5,15 @@
 
 #![expect(unreachable_pub, reason = "nothing outside a binary reaches its modules")]
 
+mod accounts_arguments;
 mod accounts_command;
 mod args;
+mod connect_command;
 mod dead_letters;
 mod demo;
 mod dry_run;
 mod events;
+mod keys;
 mod mappings_arguments;
 mod mappings_command;
 mod migrate;
@@ -35,7 +38,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use event_log::Access;
 
-use crate::args::{Accounts, Cli, Command, DeadLetters, Events, Global, Projections, Registrations, Token};
+use crate::accounts_arguments::Keys;
+use crate::args::{Cli, Command, DeadLetters, Events, Global, Projections, Registrations, Token};
 use crate::output::Output;
 use crate::runtime::{Parts, load, open_log};
 
@@ -94,10 +98,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
                 }
             }
         }
-        Command::Accounts(Accounts::List) => accounts_command::list(quiet(&global)?, output).await?,
-        Command::Accounts(Accounts::Test { name }) => {
-            return accounts_command::test(quiet(&global)?, name.as_deref(), output).await;
-        }
+        Command::Accounts(command) => return accounts_command::run(quiet(&global)?, &command, output).await,
         Command::Mappings(command) => mappings_command::run(&quiet(&global)?, &command, output).await?,
         Command::Registrations(Registrations::List) => {
             registrations::list(&quiet(&global)?, output).await?;
@@ -114,6 +115,8 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         }
         Command::MigrateStore(arguments) => return migrate_store::run(&quiet(&global)?, &arguments, output).await,
         Command::Simulate(arguments) => simulate::run(&global, &arguments, output).await?,
+        Command::Keys(Keys::Generate { out }) => keys::generate(out.as_deref(), output)?,
+        Command::Keys(Keys::Rotate) => return keys::rotate(&quiet(&global)?, output).await,
         Command::Token(Token::Issue(arguments)) => token::issue(&quiet(&global)?, &arguments, output)?,
         Command::Openapi(arguments) => openapi::print(&arguments)?,
         Command::Completions { shell } => {

@@ -41,6 +41,12 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Whether such a request is there.
+pub(super) async fn exists(target: impl Into<Target<'_>>, state_hash: &str) -> Result<bool, sqlx::Error> {
+    let query = sql::query("SELECT account FROM consent_requests WHERE state_hash = $1").bind(state_hash);
+    Ok(query.fetch_optional(target).await?.is_some())
+}
+
 /// Takes a request out, so that nobody comes back twice. One that cannot be read counts as absent.
 pub(super) async fn take(target: impl Into<Target<'_>>, state_hash: &str) -> Result<Option<RequestRow>, sqlx::Error> {
     let row = sql::query(

@@ -59,14 +59,7 @@ pub(crate) async fn follow(url: &Url) -> Callback {
     let answer = browser.get(url.clone()).send().await.unwrap();
     let back = Url::parse(answer.headers()["location"].to_str().unwrap()).unwrap();
     assert!(back.as_str().starts_with(CALLBACK), "{back}");
-    let value = |name: &str| back.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    Callback {
-        state: value("state").unwrap(),
-        code: value("code").map(Into::into),
-        error: value("error"),
-        location: value("location"),
-        accounts_server: value("accounts-server"),
-    }
+    Callback::of_query(back.query().unwrap())
 }
 
 /// Who asks.

@@ -1,6 +1,6 @@
 //! `/api/v1/accounts`: provider accounts, whether they can be used, and trying them.
 
-use accounts::Access;
+use accounts::{Access, GrantReport};
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use service::config::Account as Configured;
 
 use crate::endpoint::{Call, Changes, Endpoint, Nothing, Reply};
 use crate::page::{self, NameCursor, Page};
+use crate::v1::grants::{self, Grant};
 use crate::{Api, Problem, Role};
 
 /// The entries of the group.
@@ -59,10 +60,10 @@ enum Provider {
 /// Which account.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Named {
+pub(super) struct Named {
     /// Its name in the configuration.
     #[schemars(example = &"org-a")]
-    name: String,
+    pub(super) name: String,
 }
 
 /// A provider account.
@@ -86,6 +87,8 @@ struct Account {
     token_expires_at: Option<DateTime<Utc>>,
     /// How its webhooks are verified; null where it takes none.
     webhook: Option<String>,
+    /// Its grant; null where the provider gives none.
+    grant: Option<Grant>,
 }
 
 /// Whether an account can be used.
@@ -135,18 +138,21 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Account>>, Probl
         Provider::Zoho => service::config::Provider::Zoho,
         Provider::Generic => service::config::Provider::Generic,
     });
+    let mut grants = call.api.accounts().grants().await.map_err(grants::failed)?;
     let configured = call.api.config().accounts.values();
     let found = configured
         .filter(|one| call.caller.reaches(&one.organization) && one.name > after)
         .filter(|one| wanted.is_none_or(|wanted| one.provider == wanted))
         .take(usize::try_from(limit).unwrap_or(usize::MAX) + 1)
-        .map(|one| account(&call.api, one))
+        .map(|one| account(&call.api, one, grants.remove(&one.name)))
         .collect();
     Ok(Page::of(found, limit, |last| NameCursor::written(&last.name)).into())
 }
 
 async fn show(call: Call<Named>) -> Result<Reply<Account>, Problem> {
-    Ok(account(&call.api, of(&call.api, &call.caller, &call.path.name)?).into())
+    let configured = of(&call.api, &call.caller, &call.path.name)?;
+    let mut grants = call.api.accounts().grants().await.map_err(grants::failed)?;
+    Ok(account(&call.api, configured, grants.remove(&configured.name)).into())
 }
 
 async fn test(call: Call<Named>) -> Result<Reply<AccountTest>, Problem> {
@@ -166,12 +172,12 @@ async fn test(call: Call<Named>) -> Result<Reply<AccountTest>, Problem> {
 }
 
 /// The account of that name, if it is within the caller's reach.
-fn of<'a>(api: &'a Api, caller: &crate::Caller, name: &str) -> Result<&'a Configured, Problem> {
+pub(super) fn of<'a>(api: &'a Api, caller: &crate::Caller, name: &str) -> Result<&'a Configured, Problem> {
     let found = api.config().accounts.get(name).filter(|account| caller.reaches(&account.organization));
     found.ok_or_else(|| Problem::not_found("account of that name"))
 }
 
-fn account(api: &Api, configured: &Configured) -> Account {
+fn account(api: &Api, configured: &Configured, grant: Option<GrantReport>) -> Account {
     let state = api.accounts().state(&configured.name).unwrap_or_default();
     let (access, reason, since) = match state.access {
         Access::Ok => (AccountState::Ok, None, None),
@@ -187,5 +193,6 @@ fn account(api: &Api, configured: &Configured) -> Account {
         since,
         token_expires_at: state.token_expires_at,
         webhook: configured.webhook.as_ref().map(|webhook| webhook.verify.as_str().to_owned()),
+        grant: grant.map(Grant::from),
     }
 }

@@ -6,6 +6,7 @@ mod accounts;
 mod dead_letters;
 mod documents;
 mod events;
+mod grants;
 mod intake;
 mod key_server;
 mod mappings;

@@ -86,8 +86,8 @@ pub(crate) async fn start_with(on: Backend, settings: &str) -> Server {
     let store = on.store().await;
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("gateledger.toml");
-    let shared = "[http]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n[vault]\nkey_file = \"gateledger.key\"\n";
-    std::fs::write(&file, format!("{shared}{settings}")).unwrap();
+    let http = if settings.contains("[http]") { "" } else { "[http]\nlisten = \"127.0.0.1:0\"\nworkers = 2\n" };
+    std::fs::write(&file, format!("{http}[vault]\nkey_file = \"gateledger.key\"\n{settings}")).unwrap();
     let options = LoadOptions {
         file: Some(file),
         environment: BTreeMap::new(),
