@@ -42,6 +42,7 @@ migrations![
     "20261123000400" "create_grants",
     "20261123000500" "create_books",
     "20261123000510" "create_erp_read_models",
+    "20261123000520" "add_wanted_full",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

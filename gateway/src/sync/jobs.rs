@@ -175,7 +175,8 @@ pub async fn want(unit: &mut UnitOfWork<'_>, wish: &Wish) -> Result<Job, Error> 
         let again = (open.state == State::Running).then_some(wish.trigger.as_str());
         sql::query(
             "UPDATE sync_jobs SET not_before = CASE WHEN state = 'pending' AND not_before > $2 THEN $2 ELSE not_before END, \
-             wanted_again = coalesce($3, wanted_again), is_full = (is_full OR ($4 AND state = 'pending')) WHERE job_id = $1",
+             wanted_again = coalesce($3, wanted_again), is_full = (is_full OR ($4 AND state = 'pending')), \
+             wanted_full = (wanted_full OR ($4 AND state = 'running')) WHERE job_id = $1",
         )
         .bind(open.job_id)
         .bind(not_before)
@@ -388,9 +389,9 @@ async fn end(unit: &mut UnitOfWork<'_>, job: &Job, state: State, event: NewEvent
     let event = event.in_story(job.correlation_id, job.causation_id.map(EventId)).of(&job.account, &job.organization);
     let event_id = event.id;
     unit.append(Append::new(sync::stream(&job.subject), vec![event])).await?;
-    let again: Option<String> = sql::query_scalar(
+    let row = sql::query(
         "UPDATE sync_jobs SET state = $2, started_at = coalesce(started_at, $3), finished_at = $3, error_code = $4, \
-         error = $5 WHERE job_id = $1 RETURNING wanted_again",
+         error = $5 WHERE job_id = $1 RETURNING wanted_again, wanted_full",
     )
     .bind(job.job_id)
     .bind(state.as_str())
@@ -400,6 +401,7 @@ async fn end(unit: &mut UnitOfWork<'_>, job: &Job, state: State, event: NewEvent
     .fetch_one(unit.connection())
     .await?;
     metrics::counter!("sync_jobs_total", "kind" => job.kind.as_str(), "outcome" => state.as_str()).increment(1);
+    let again: Option<String> = row.try_get("wanted_again")?;
     if let Some(trigger) = again.as_deref().and_then(Trigger::parse) {
         let wish = Wish {
             kind: job.kind,
@@ -407,7 +409,7 @@ async fn end(unit: &mut UnitOfWork<'_>, job: &Job, state: State, event: NewEvent
             account: job.account.clone(),
             organization: job.organization.clone(),
             trigger,
-            is_full: false,
+            is_full: row.try_get("wanted_full")?,
             retry_of: None,
             not_before: None,
             actor: None,

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use catalogue::books::ContactChanged;
 use chrono::TimeDelta;
+use gateway::sync::books::want_assignments;
 use gateway::sync::jobs::{Kind, State};
 use simulator::seed::BooksOptions;
 use simulator::{Fault, FaultRule, Seed};
@@ -20,6 +21,7 @@ on_both_databases! {
     walk_goes_on_where_a_killed_process_stopped,
     block_of_an_hour_is_waited_out_and_said,
     faults_on_the_way_lose_and_repeat_nothing,
+    everything_that_is_wanted_while_changes_are_read_is_read_after_them,
 }
 
 fn seed() -> Seed {
@@ -96,5 +98,21 @@ async fn faults_on_the_way_lose_and_repeat_nothing(on: Backend) {
     shop.stage.start();
     shop.done(2).await;
     shop.assert_complete().await;
+    shop.stage.assert_well_behaved();
+}
+
+async fn everything_that_is_wanted_while_changes_are_read_is_read_after_them(on: Backend) {
+    let shop = Shop::open(on, &seed()).await;
+    let wait = Fault::Throttle { retry_after_seconds: Some(300) };
+    shop.stage.control().add_fault(FaultRule::once("books.contacts", wait)).unwrap();
+    let ask = shop.ask(false);
+    let first = shop.write(move |unit| Box::pin(async move { want_assignments(unit, &ask).await })).await;
+    until("the job waits", async || (shop.stage.job(&first).await.state == State::Running).then_some(())).await;
+    let ask = shop.ask(true);
+    let same = shop.write(move |unit| Box::pin(async move { want_assignments(unit, &ask).await })).await;
+    assert_eq!((same.job_id, same.is_full), (first.job_id, false));
+    let jobs = shop.done(4).await;
+    let last = jobs.iter().max_by_key(|job| job.job_id).unwrap();
+    assert!(last.is_full && last.counts["total_checked"] > 400, "{last:?}");
     shop.stage.assert_well_behaved();
 }
