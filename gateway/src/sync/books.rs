@@ -4,6 +4,7 @@
 //! account has ended.
 
 use catalogue::actor::Actor;
+use chrono::{DateTime, Utc};
 use event_log::sql::Pool;
 use event_log::{Error as LogError, EventId, UnitOfWork};
 use mappings::salesperson::Story;
@@ -160,13 +161,15 @@ fn organization<'w>(worker: &'w Worker, books: &Books) -> Result<Organization<'w
     Ok(worker.client.books().organization(Id::parse(&books.organization_id)?))
 }
 
-fn story(job: &Job, source: &'static str) -> Story {
+/// The frame of what the provider answers to a question asked at that time.
+fn story(job: &Job, source: &'static str, asked_at: DateTime<Utc>) -> Story {
     Story {
         account: job.account.clone(),
         organization: job.organization.clone(),
         source,
         correlation_id: job.correlation_id,
         causation_id: job.causation_id.map(EventId),
+        asked_at: Some(asked_at),
         received_at: None,
         actor: None,
     }

@@ -119,6 +119,7 @@ pub async fn contact_gone(
     customer.is_gone = true;
     customer.wish = None;
     customer.seen_in = job_id.or(customer.seen_in);
+    customer.seen_at = unit.now();
     let is_updated = decide_assignment(story, books, &users, &mut customer, &mut appends);
     counts.updated = u64::from(is_updated);
     counts.skipped = u64::from(!is_updated);
@@ -176,8 +177,11 @@ fn seen(story: &Story, customer: &mut Customer, fact: &ContactChanged, appends: 
     let is_known = customer.version.0 > 0;
     let is_old = matches!((customer.fact.last_modified_time, fact.last_modified_time),
         (Some(known), Some(told)) if told < known);
-    // What was announced before somebody looked and found it gone is old as well.
-    if is_known && (is_old || is_announced && customer.is_gone) {
+    // What was announced before somebody looked and found it gone is old as well, and so is an answer to a question that
+    // was asked before somebody else looked, unless its time says that it is newer.
+    let is_same_time = customer.fact.last_modified_time == fact.last_modified_time;
+    let is_overtaken = story.asked_at.is_some_and(|asked_at| customer.seen_at > asked_at) && is_same_time;
+    if is_known && (is_old || is_overtaken || is_announced && customer.is_gone) {
         return false;
     }
     let stream = books::contact_stream(&story.account, &fact.contact_id);
@@ -189,7 +193,6 @@ fn seen(story: &Story, customer: &mut Customer, fact: &ContactChanged, appends: 
         }
         return false;
     }
-    let is_same_time = customer.fact.last_modified_time == fact.last_modified_time;
     let replaced = (is_known && (is_same_time || customer.is_gone)).then_some(customer.version);
     customer.fact_id = fact.change_id(&story.account, replaced);
     let event = story.fact(CONTACT_CHANGED, customer.fact_id, fact).at(fact.last_modified_time);

@@ -19,6 +19,8 @@ pub struct Story {
     pub correlation_id: Uuid,
     /// What led here.
     pub causation_id: Option<EventId>,
+    /// When the provider was asked: what was recorded since may be newer than the answer. Absent where nobody asked.
+    pub asked_at: Option<DateTime<Utc>>,
     /// When it reached us, where that was by a webhook.
     pub received_at: Option<DateTime<Utc>>,
     /// Who decided, if a person did.
@@ -34,6 +36,7 @@ impl Story {
             source: "operator",
             correlation_id: Uuid::now_v7(),
             causation_id: None,
+            asked_at: None,
             received_at: None,
             actor: Some(actor.clone()),
         }

@@ -1,9 +1,10 @@
-//! Channel mappings over real databases, in several processes.
+//! Mappings over real databases, in several processes.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod commands;
 mod list;
 mod office;
 mod one_room;
+mod salesperson;
 mod sync;
 mod visibility;

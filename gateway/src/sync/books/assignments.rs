@@ -66,6 +66,7 @@ async fn page(worker: &Worker, job: &Job, books: &Books, walk: Walk) -> Result<(
         None => organization.contacts(),
     };
     let mut pages = pages.starting_at(number);
+    let story = story(job, "poll", worker.intake.log.now());
     let contacts = pages.next().await?.unwrap_or_default();
     check_owners(&contacts)?;
     let mut after = Walk { next_page: pages.page(), ..walk };
@@ -74,7 +75,6 @@ async fn page(worker: &Worker, job: &Job, books: &Books, walk: Walk) -> Result<(
     }
     after.is_confirming = after.next_page.is_none() && after.is_full();
     let (job_id, books) = (job.job_id, books.clone());
-    let story = story(job, "poll");
     let facts: Vec<_> = contacts.iter().map(fact::of_contact).collect();
     let found = facts.len();
     let asked = format!("page {number}");
@@ -91,9 +91,9 @@ async fn confirm(worker: &Worker, job: &Job, books: &Books, walk: Walk) -> Resul
     let left =
         unseen(worker.intake.log.database().readers(), &worker.account, job.job_id, 1).await.map_err(Error::from)?;
     let Some(contact_id) = left.into_iter().next() else { return end(worker, job, walk, began).await };
+    let story = story(job, "fetch", worker.intake.log.now());
     let found = organization(worker, books)?.contact(&Id::parse(&contact_id)?).await?;
     let (job_id, books) = (job.job_id, books.clone());
-    let story = story(job, "fetch");
     let asked = format!("contact {contact_id}");
     commit(worker, job, began, walk, &asked, move |unit, _| {
         Box::pin(async move {

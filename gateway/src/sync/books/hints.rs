@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use catalogue::books::ContactChanged;
+use chrono::{DateTime, Utc};
 use event_log::{GlobalPosition, Leadership, RecordedEvent, Subscription};
 use mappings::salesperson::{News, Story, contact_gone, record_contacts, what_it_tells};
 use providers::error::Error as ProviderError;
@@ -45,7 +46,7 @@ enum Told {
 /// What becomes of it.
 enum Outcome {
     State(ContactChanged),
-    Fetched(ContactChanged),
+    Fetched(ContactChanged, DateTime<Utc>),
     Gone(String),
     Users,
     Nothing,
@@ -127,9 +128,10 @@ impl Lane {
         let mut backoff = Backoff::default();
         loop {
             changes.mark_unchanged();
+            let asked_at = self.intake.log.now();
             let Some(found) = stop.run_until_cancelled(organization.contact(id)).await else { return Ok(None) };
             let error = match found {
-                Ok(Some(contact)) => return Ok(Some(Outcome::Fetched(fact::of_contact(&contact)))),
+                Ok(Some(contact)) => return Ok(Some(Outcome::Fetched(fact::of_contact(&contact), asked_at))),
                 Ok(None) => return Ok(Some(Outcome::Gone(id.as_str().to_owned()))),
                 Err(ProviderError::Rejected { .. }) => return Ok(Some(Outcome::Nothing)),
                 Err(error) => error,
@@ -154,25 +156,26 @@ impl Lane {
                 Box::pin(async move {
                     only_as_leader(unit, &leadership).await?;
                     if let Some((delivery, outcome)) = told {
-                        let story = |source| Story {
+                        let story = |source, asked_at| Story {
                             account: account.clone(),
                             organization: organization.clone(),
                             source,
                             correlation_id: delivery.correlation_id,
                             causation_id: Some(delivery.id),
+                            asked_at,
                             received_at: delivery.received_at.or(Some(delivery.recorded_at)),
                             actor: None,
                         };
                         match outcome {
                             Outcome::Nothing => {}
                             Outcome::State(told) => {
-                                record_contacts(unit, &story("webhook"), &books, &[told], None).await?;
+                                record_contacts(unit, &story("webhook", None), &books, &[told], None).await?;
                             }
-                            Outcome::Fetched(found) => {
-                                record_contacts(unit, &story("fetch"), &books, &[found], None).await?;
+                            Outcome::Fetched(found, asked_at) => {
+                                record_contacts(unit, &story("fetch", Some(asked_at)), &books, &[found], None).await?;
                             }
                             Outcome::Gone(contact_id) => {
-                                contact_gone(unit, &story("fetch"), &books, &contact_id, None).await?;
+                                contact_gone(unit, &story("fetch", None), &books, &contact_id, None).await?;
                             }
                             Outcome::Users => {
                                 let trigger = Trigger::Webhook;

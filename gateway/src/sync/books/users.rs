@@ -20,13 +20,14 @@ const PAGE: u64 = 200;
 pub(in crate::sync) async fn turn(worker: &Worker, job: &Job) -> Result<(), Trouble> {
     let began = Instant::now();
     let books = settings_of(worker)?;
+    let asked_at = worker.intake.log.now();
     let listed = organization(worker, &books)?.users().await?;
     let listed: Vec<UserChanged> = listed.iter().map(fact::of_user).collect();
     let (leadership, job) = (worker.leadership.clone(), job.clone());
     let recorded = worker.intake.log.write::<_, Error, _>(move |unit| {
         Box::pin(async move {
             only_as_leader(unit, &leadership).await?;
-            let counts = record_users(unit, &story(&job, "poll"), &books, &listed).await?;
+            let counts = record_users(unit, &story(&job, "poll", asked_at), &books, &listed).await?;
             let asked = [("list", "users".to_owned()), ("filter_by", "Status.All".to_owned())];
             let read = Read {
                 job_id: job.job_id,
