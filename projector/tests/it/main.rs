@@ -1,6 +1,8 @@
 //! Projections over real logs: what holds on both databases, and what only several processes on PostgreSQL can suffer.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod erp;
+mod erp_story;
 mod live;
 mod postgres;
 mod query;
@@ -32,6 +34,11 @@ macro_rules! on_both {
 }
 
 on_both! {
+    erp::{
+        accounts_tell_since_when_and_when_they_were_last_in_the_list,
+        owner_is_listed_while_customers_wait_and_not_any_more_once_they_do_not,
+        conflict_tells_who_decided_and_forgets_it_when_it_comes_again,
+    }
     live::{
         a_row_is_there_soon_after_its_event,
         a_batch_that_cannot_be_written_leaves_rows_and_checkpoints_as_they_were,

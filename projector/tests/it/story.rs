@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::erp_story::{ErpStep, erp_step};
+
 pub(crate) const TRANSFER: &str = "old-contacts";
 
 /// What happens, small enough to be drawn at random.
@@ -27,6 +29,7 @@ pub(crate) enum Step {
     Registration { id: u8, what: u8 },
     Access { account: u8, ok: bool },
     Settled { done: bool },
+    Erp(ErpStep),
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {
@@ -64,6 +67,7 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         (0..2_u8, 0..5_u8).prop_map(|(id, what)| Step::Registration { id, what }),
         (account(), any::<bool>()).prop_map(|(account, ok)| Step::Access { account, ok }),
         any::<bool>().prop_map(|done| Step::Settled { done }),
+        erp_step().prop_map(Step::Erp),
     ]
 }
 
@@ -222,6 +226,7 @@ impl Step {
                 let data = effect::Settled { effect_key: "k".into(), kind: "file.copy".into(), attempt: 1, done };
                 of_transfer(0, effect::SETTLED, &data)
             }
+            Step::Erp(ref step) => step.made(),
         }
     }
 }

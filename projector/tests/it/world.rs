@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Dialect};
 use event_log::{Access, Append, Database, EventOutcome, Log, NewEvent, Settings, StreamName};
-use projector::{RecordFilter, TransferFilter};
+use projector::{ErpCustomerFilter, ErpUserFilter, RecordFilter, TransferFilter};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::postgres::TestDatabase;
@@ -133,6 +133,10 @@ impl World {
             "transfers": details,
             "registrations": projector::registrations(readers).await.unwrap(),
             "polls": projector::polls(readers).await.unwrap(),
+            "erp_users": projector::erp_users(readers, &ErpUserFilter::default(), 10_000).await.unwrap(),
+            "erp_customers": projector::erp_customers(readers, &ErpCustomerFilter::default(), 10_000).await.unwrap(),
+            "unmapped_owners": projector::unmapped_owners(readers, None, None).await.unwrap(),
+            "conflicts": projector::conflicts(readers, None, None, 10_000).await.unwrap(),
             "summary": projector::summary(readers, None).await.unwrap(),
         })
     }
