@@ -9,7 +9,7 @@ use simulator::control::{BatchMessageKind, IngestState};
 use simulator::seed::constants::ORG_A;
 use simulator::seed::{CliqMessageSeed, CliqOptions};
 use simulator::{Fault, FaultRule, Seed};
-use tests::wait::until_true;
+use tests::wait::becomes_true;
 use tests::{Settings, Site, Store, binary};
 
 on_both! {
@@ -100,11 +100,49 @@ fn received(state: &IngestState) -> BTreeMap<String, Vec<String>> {
     channels
 }
 
+/// Waits for the end of everything.
+///
+/// # Panics
+/// When it does not come within two minutes; shows what the log says of what is unfinished.
 pub fn until_all_is_received(site: &Site) {
     let wanted: usize = written(site).values().map(BTreeSet::len).sum();
-    until_true("every message is received", 120, || {
-        received(&site.control().ingest()).values().map(Vec::len).sum::<usize>() >= wanted
-    });
+    let is_done =
+        becomes_true(120, || received(&site.control().ingest()).values().map(Vec::len).sum::<usize>() >= wanted);
+    assert!(is_done, "not within 120 s: every message is received\n{}", unfinished(site));
+}
+
+/// Jobs and effects that are not over, how far chats are read and composed, and how far every subscription is.
+fn unfinished(site: &Site) -> String {
+    let log = site.log();
+    let mut shown = Vec::new();
+    for (what, sql) in [
+        (
+            "jobs",
+            "SELECT subject || ' ' || state || ' turn ' || turns || ' not before ' || not_before || ' ' || \
+             coalesce(error, '') FROM sync_jobs WHERE state <> 'completed' ORDER BY job_id",
+        ),
+        ("jobs by state", "SELECT subject || ' ' || state || ' ' || count(*) FROM sync_jobs GROUP BY subject, state"),
+        (
+            "chats",
+            "SELECT mapping_id || ' ' || chat_id || ' up to ' || newest_ms || ', walk from ' || coalesce(top_ms, 0) \
+             FROM chat_cursors ORDER BY 1",
+        ),
+        (
+            "composed",
+            "SELECT mapping_id || ' ' || stream_name || ' ' || stream_version FROM ingest_progress ORDER BY 1",
+        ),
+        (
+            "effects",
+            "SELECT effect_key || ' ' || status || ' ' || not_before FROM effects \
+             WHERE status NOT IN ('succeeded', 'failed') ORDER BY effect_key",
+        ),
+        ("checkpoints", "SELECT subscription_name || ' ' || global_position FROM checkpoints ORDER BY 1"),
+        ("leases", "SELECT lease_name || ' ' || leased_by || ' ' || leased_until FROM leases ORDER BY 1"),
+    ] {
+        shown.push(format!("{what}:"));
+        shown.extend(log.texts(sql));
+    }
+    shown.join("\n")
 }
 
 pub fn assert_received_once(site: &Site) {

@@ -22,6 +22,7 @@ mod crash;
 mod demo;
 mod fleet;
 mod gateway;
+mod grants;
 mod migrant;
 mod migrate_store;
 mod names;

@@ -15,7 +15,7 @@ fn messages_reach_the_analysis_service_once_whichever_process_is_killed() {
     seed.faults = cliq::faults();
     let mut stage = Stage::new(&seed, &testkit::kafka::broker(), WITH_KAFKA, "");
     let text = std::fs::read_to_string(stage.site.file("gateledger.toml")).unwrap();
-    stage.site.configure(&Settings::default().with(&text).with(&cliq::ingesting(&stage.site)));
+    stage.site.configure(&Settings::default().with(&text).without("transfers").with(&cliq::ingesting(&stage.site)));
     cliq::map_all(&stage.site);
     stage.fleet.start_all();
     let mut random = StdRng::seed_from_u64(binary::seed().wrapping_add(6));
