@@ -57,7 +57,7 @@ pub enum Error {
         source: providers::error::Error,
     },
     /// Another process replaces the vault's key at this time.
-    #[error("another process is rotating the vault key; wait for it, or until it has been gone for a minute")]
+    #[error("another process is rotating the vault key; wait for it, or until it has been gone for 15 seconds")]
     RotationUnderWay,
     /// The HTTP client cannot be set up.
     #[error("the http client cannot be set up")]

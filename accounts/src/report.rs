@@ -16,6 +16,8 @@ use crate::{Error, Inner};
 pub struct GrantReport {
     /// Where the refresh token in use comes from; `None` when there is none.
     pub origin: Option<Origin>,
+    /// Why there is none, without secrets.
+    pub absent: Option<String>,
     /// Who gave it, where a person did: the subject of their token.
     pub granted_by: Option<String>,
     /// When, where a person did.
@@ -63,6 +65,7 @@ pub(crate) async fn all(inner: &Inner) -> Result<BTreeMap<String, GrantReport>, 
         let times = tokens.remove(name);
         let mut report = GrantReport {
             origin: None,
+            absent: None,
             granted_by: None,
             granted_at: None,
             accounts_server: None,
@@ -86,7 +89,13 @@ async fn fill(
     probe: Option<ProbeRow>,
     needs: &[needs::Need],
 ) -> Result<(), Error> {
-    let Ok(found) = grant.find().await? else { return Ok(()) };
+    let found = match grant.find().await? {
+        Ok(found) => found,
+        Err(reason) => {
+            report.absent = Some(reason);
+            return Ok(());
+        }
+    };
     report.origin = Some(match found.place {
         Place::Given(_) => Origin::Person,
         Place::Setting => Origin::Setting,
@@ -97,11 +106,13 @@ async fn fill(
         report.accounts_server = Some(given.accounts_server);
         report.scopes.granted = given.scopes;
     }
-    if let Some(granted) = &report.scopes.granted {
-        report.scopes.missing = scopes::missing(needs, granted);
-    } else if let Some(probe) = probe.filter(|probe| grant.vault.is_fingerprint(&probe.probed, &found.token)) {
+    if let Some(probe) = probe.filter(|probe| grant.vault.is_fingerprint(&probe.probed, &found.token)) {
+        report.scopes.granted = report.scopes.granted.take().or(probe.granted);
         report.scopes.missing = probe.missing;
         report.scopes.checked_at = Some(probe.checked_at);
+    }
+    if let Some(granted) = &report.scopes.granted {
+        report.scopes.missing = scopes::missing(needs, granted);
     }
     Ok(())
 }

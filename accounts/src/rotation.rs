@@ -25,7 +25,7 @@ const BATCH: u32 = 100;
 
 /// Only one process rotates at a time; after a crash the next one waits this long.
 const LEASE: &str = "vault.rotate";
-const LEASE_DURATION: Duration = Duration::from_secs(60);
+const LEASE_DURATION: Duration = Duration::from_secs(15);
 
 /// What a rotation did.
 #[derive(Debug, Clone, PartialEq, Eq)]

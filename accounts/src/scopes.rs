@@ -1,7 +1,7 @@
 //! Rights of a grant: what the configuration needs, what was granted, and what breaks without the rest.
 //!
-//! Where the provider told what it granted, the comparison is exact. Where it did not, the calls of `accounts test` are
-//! made once for each grant and process database, and only a right that reading needs can be found missing.
+//! The provider tells the rights with some grants and tokens, and then the comparison is exact. Where it does not, the
+//! calls of `accounts test` are made once for each grant, and only a right that reading needs can be found missing.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -34,7 +34,8 @@ pub struct Scopes {
     pub granted: Option<Vec<String>>,
     /// What is needed and was not granted, as far as it is known.
     pub missing: Vec<MissingScope>,
-    /// When the grant was last compared with the needs by asking; `None` where that was not necessary or not yet done.
+    /// When the provider last told the rights, or a look found some missing; `None` where neither has happened since the
+    /// grant was given.
     pub checked_at: Option<DateTime<Utc>>,
 }
 

@@ -18,6 +18,7 @@ use secrecy::SecretString;
 use tokio_util::task::TaskTracker;
 
 use crate::grant::{self, Found, Grant, Place};
+use crate::scopes::{self, rows::ProbeRow};
 use crate::state::rows::{self as account_rows, AccountRow};
 use crate::state::{Access, Board};
 use crate::vault::Vault;
@@ -163,7 +164,12 @@ impl SqlTokenStore {
     }
 
     /// Keeps a sealed token, and records the recovery when the account needed consent before.
-    async fn record_token(&self, sealed: rows::TokenRow, place: Option<Place>) -> Result<(), event_log::Error> {
+    async fn record_token(
+        &self,
+        sealed: rows::TokenRow,
+        place: Option<Place>,
+        rights: Option<ProbeRow>,
+    ) -> Result<(), event_log::Error> {
         let (account, organization) = (self.account.clone(), self.organization.clone());
         let now = self.shared.clock.now();
         let recovered = self
@@ -177,6 +183,9 @@ impl SqlTokenStore {
                     account_rows::save(&mut *unit.connection(), &account, &row, now).await?;
                     if let Some(Place::Given(at)) = place {
                         grant::rows::set_refused(&mut *unit.connection(), &account, at, None).await?;
+                    }
+                    if let Some(rights) = &rights {
+                        scopes::rows::save(&mut *unit.connection(), &account, rights).await?;
                     }
                     let Some(before) = known.filter(|row| row.access != Access::Ok) else { return Ok(false) };
                     record(unit, RECOVERED, &account, &organization, &before.access).await?;
@@ -228,9 +237,15 @@ impl TokenStore for SqlTokenStore {
 
     async fn save(&self, token: &AccessToken) -> Result<(), Error> {
         let (grant, place) = self.given_out().take().map(|given| (given.fingerprint, given.place)).unzip();
+        let rights = token.scopes.clone().zip(grant.clone()).map(|(granted, probed)| ProbeRow {
+            probed,
+            granted: Some(granted),
+            missing: Vec::new(),
+            checked_at: self.shared.clock.now(),
+        });
         let kept = Kept::new(token, grant);
         let sealed = kept.seal(&self.shared.vault, &self.account).map_err(store)?;
-        self.record_token(sealed, place).await.map_err(store)?;
+        self.record_token(sealed, place, rights).await.map_err(store)?;
         self.shared.board.change(&self.account, |state| {
             state.access = Access::Ok;
             state.token_expires_at = Some(token.expires_at);

@@ -15,7 +15,7 @@ pub enum Accounts {
         /// The account
         name: String,
     },
-    /// Try what is configured and mapped needs of an account; only reads
+    /// Try what the configuration needs of an account; only reads
     Test {
         /// Only this account [default: all]
         name: Option<String>,

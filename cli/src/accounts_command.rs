@@ -114,7 +114,11 @@ async fn show(config: &Config, name: &str, output: Output) -> anyhow::Result<()>
 fn row(accounts: &Accounts, account: &Account, grant: Option<GrantReport>) -> Row {
     let state = accounts.state(&account.name).unwrap_or_default();
     let (name, reason, since) = match state.access {
-        accounts::Access::Ok => ("ok", None, None),
+        // Nobody has tried yet what cannot work.
+        accounts::Access::Ok => match grant.as_ref().and_then(|grant| grant.absent.clone()) {
+            Some(absent) => ("needs_consent", Some(absent), None),
+            None => ("ok", None, None),
+        },
         accounts::Access::NeedsConsent { reason, since } => ("needs_consent", Some(reason), Some(since)),
     };
     Row {

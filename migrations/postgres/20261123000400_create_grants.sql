@@ -24,12 +24,14 @@ CREATE TABLE consent_requests (
 );
 CREATE INDEX consent_requests_by_end ON consent_requests (expires_at);
 
--- What the last look at a grant found missing.
+-- The rights of a grant, as the provider told them with a token, or as the last look found them missing.
 CREATE TABLE scope_probes (
     account    text COLLATE "C" PRIMARY KEY,
     -- Keyed fingerprint of the refresh token; with another one the probe says nothing.
     probed     text COLLATE "C" NOT NULL,
-    -- JSON array of what is missing and what it breaks.
+    -- JSON array of scopes; null where the provider does not tell them.
+    granted    jsonb,
+    -- JSON array of what is missing and what it breaks; empty where the provider told the rights.
     missing    jsonb NOT NULL,
     checked_at timestamptz NOT NULL
 );

@@ -24,12 +24,14 @@ CREATE TABLE consent_requests (
 ) STRICT;
 CREATE INDEX consent_requests_by_end ON consent_requests (expires_at);
 
--- What the last look at a grant found missing.
+-- The rights of a grant, as the provider told them with a token, or as the last look found them missing.
 CREATE TABLE scope_probes (
     account    TEXT PRIMARY KEY,
     -- Keyed fingerprint of the refresh token; with another one the probe says nothing.
     probed     TEXT NOT NULL,
-    -- JSON array of what is missing and what it breaks.
+    -- JSON array of scopes; null where the provider does not tell them.
+    granted    TEXT,
+    -- JSON array of what is missing and what it breaks; empty where the provider told the rights.
     missing    TEXT NOT NULL,
     checked_at TEXT NOT NULL
 ) STRICT;

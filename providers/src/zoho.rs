@@ -210,6 +210,14 @@ impl Client {
         Ok(self.inner.tokens.refresh().await?.expires_at)
     }
 
+    /// Makes sure that there is an access token, without calling any product. Returns when it ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::probe`], when no access token can be had.
+    pub async fn authorize(&self) -> Result<DateTime<Utc>, Error> {
+        Ok(self.inner.tokens.current().await?.expires_at)
+    }
+
     /// Forgets the access token that this process remembers, because the account has another grant now: the next call
     /// takes the one that the store has.
     pub fn forget_token(&self) {

@@ -33,25 +33,36 @@ async fn look(inner: &Inner, account: &Account) -> Result<Option<Vec<MissingScop
         return Ok(None);
     }
     let mapped = rows::mapped_accounts(readers).await?.contains(name);
+    let needs = needs::of(&inner.config, name, mapped, &[]);
+    if needs.is_empty() {
+        return Ok(None);
+    }
     if let grant::Place::Given(_) = found.place
         && let Some(scopes) = grant::rows::load(readers, name).await?.and_then(|row| row.scopes)
     {
-        return Ok(Some(super::missing(&needs::of(&inner.config, name, mapped, &[]), &scopes)));
+        return Ok(Some(super::missing(&needs, &scopes)));
+    }
+    // A token that must be had anew may come with its rights.
+    if client.authorize().await.is_err() {
+        return Ok(None);
     }
     let now = inner.log.now();
     let known = rows::load_all(readers).await?.remove(name);
-    if let Some(known) = known
-        && grant.vault.is_fingerprint(&known.probed, &found.token)
-        && now - known.checked_at < PROBE_AGAIN
-    {
-        return Ok(Some(known.missing));
+    if let Some(known) = known.filter(|known| grant.vault.is_fingerprint(&known.probed, &found.token)) {
+        if let Some(granted) = known.granted {
+            return Ok(Some(super::missing(&needs, &granted)));
+        }
+        if now - known.checked_at < PROBE_AGAIN {
+            return Ok(Some(known.missing));
+        }
     }
     let checks = check::ask(&inner.config, client, mapped).await;
     if checks.iter().any(|check| check.name == "token" && !check.ok) {
         return Ok(None);
     }
     let missing: Vec<MissingScope> = checks.into_iter().filter_map(missing_scope).collect();
-    let row = ProbeRow { probed: grant.vault.fingerprint(&found.token), missing: missing.clone(), checked_at: now };
+    let probed = grant.vault.fingerprint(&found.token);
+    let row = ProbeRow { probed, granted: None, missing: missing.clone(), checked_at: now };
     let name = account.name.clone();
     inner
         .log

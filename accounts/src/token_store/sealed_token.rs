@@ -33,6 +33,7 @@ impl Kept {
             secret: SecretString::from(self.secret),
             expires_at: self.expires_at,
             api_domain: self.api_domain,
+            scopes: None,
         }
     }
 

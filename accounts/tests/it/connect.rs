@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::consents::{CALLBACK, Town, ada, follow, told, types};
-use crate::office::{Process, TRANSFER};
+use crate::office::{Office, Process, TRANSFER};
+use crate::provider::Provider;
 use crate::store::{Backend, on_both_databases};
 
 on_both_databases! {
@@ -31,7 +32,8 @@ on_both_databases! {
     a_given_grant_counts_before_the_setting_until_it_is_refused,
     refreshing_by_hand_replaces_a_living_token,
     an_account_that_nothing_needs_is_not_asked_for,
-    rights_of_a_grant_in_the_settings_are_probed_once,
+    rights_of_a_grant_in_the_settings_come_with_its_token,
+    rights_that_the_provider_does_not_tell_are_found_out_once,
 }
 
 fn transfer() -> String {
@@ -271,7 +273,7 @@ async fn an_account_that_nothing_needs_is_not_asked_for(on: Backend) {
     process.accounts.finish_connect(follow(&sent.url).await).await.outcome.unwrap();
 }
 
-async fn rights_of_a_grant_in_the_settings_are_probed_once(on: Backend) {
+async fn rights_of_a_grant_in_the_settings_come_with_its_token(on: Backend) {
     let town = Town::new(on, WITH_SETTING, &transfer()).await;
     let control = town.simulator.control();
     let renewal = json!({"refresh_token": "1000.narrow", "scopes": ["ZohoCRM.modules.ALL", "ZohoCRM.coql.READ",
@@ -291,9 +293,34 @@ async fn rights_of_a_grant_in_the_settings_are_probed_once(on: Backend) {
         };
         tokio::join!(looked, process.accounts.run_consent_probe(stop.clone()));
         let scopes = process.accounts.grants().await.unwrap().remove("org-a").unwrap().scopes;
+        assert_eq!(scopes.granted.map(|granted| granted.len()), Some(5));
         let named: Vec<&str> = scopes.missing.iter().map(|missing| missing.scope.as_str()).collect();
-        assert!(named.iter().any(|scope| scope.contains("WorkDrive.team.READ")), "{named:?}");
+        let expected = ["ZohoSearch.securesearch.READ", "WorkDrive.team.READ", "WorkDrive.teamfolders.READ"];
+        assert_eq!(named, expected);
         calls.push(control.journal(0).len());
     }
-    assert_eq!(calls[0], calls[1], "the second process takes what the first found out");
+    assert_eq!(calls, [1, 1], "the answer with the token told them, and the second process knows");
+}
+
+async fn rights_that_the_provider_does_not_tell_are_found_out_once(on: Backend) {
+    let provider = Provider::start(&["planted-grant-org-a", "planted-grant-org-b"]).await;
+    let office = Office::new(on, &provider, TRANSFER).await;
+    let mut calls = Vec::new();
+    for _ in 0..2 {
+        let process = office.start().await;
+        let stop = CancellationToken::new();
+        let looked = async {
+            testkit::wait::until_true("the rights were looked at", async || {
+                process.accounts.grants().await.unwrap()["org-a"].scopes.checked_at.is_some()
+            })
+            .await;
+            stop.cancel();
+        };
+        tokio::join!(looked, process.accounts.run_consent_probe(stop.clone()));
+        let scopes = process.accounts.grants().await.unwrap().remove("org-a").unwrap().scopes;
+        assert_eq!((scopes.granted, scopes.missing.len()), (None, 0), "reading works, and more cannot be known");
+        assert!(scopes.needed.contains(&"ZohoCRM.coql.READ".to_owned()));
+        calls.push(provider.token_requests().iter().filter(|grant| grant.contains("org-a")).count());
+    }
+    assert_eq!(calls, [1, 1]);
 }

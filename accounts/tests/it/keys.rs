@@ -110,7 +110,8 @@ async fn a_rotation_loses_no_token_that_is_refreshed_meanwhile(on: Backend) {
             }
         });
     }
-    let mut rotation = Rotation::begin(&office.config(), process.log.clone()).await.unwrap();
+    let operator = office.start().await;
+    let mut rotation = Rotation::begin(&office.config(), operator.log.clone()).await.unwrap();
     let key_id = rotation.key_id();
     while rotation.reseal_some(2).await.unwrap() {
         tokio::task::yield_now().await;

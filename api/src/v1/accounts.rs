@@ -79,7 +79,7 @@ struct Account {
     region: String,
     /// Whether it can be used.
     state: AccountState,
-    /// What the provider said, where a person must authorise it again.
+    /// What the provider said, where a person must authorise it, or why there is no grant.
     reason: Option<String>,
     /// Since when.
     since: Option<DateTime<Utc>>,
@@ -180,7 +180,11 @@ pub(super) fn of<'a>(api: &'a Api, caller: &crate::Caller, name: &str) -> Result
 fn account(api: &Api, configured: &Configured, grant: Option<GrantReport>) -> Account {
     let state = api.accounts().state(&configured.name).unwrap_or_default();
     let (access, reason, since) = match state.access {
-        Access::Ok => (AccountState::Ok, None, None),
+        // Nobody has tried yet what cannot work.
+        Access::Ok => match grant.as_ref().and_then(|grant| grant.absent.clone()) {
+            Some(absent) => (AccountState::NeedsConsent, Some(absent), None),
+            None => (AccountState::Ok, None, None),
+        },
         Access::NeedsConsent { reason, since } => (AccountState::NeedsConsent, Some(reason), Some(since)),
     };
     Account {

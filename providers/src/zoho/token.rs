@@ -26,6 +26,8 @@ pub struct AccessToken {
     pub expires_at: DateTime<Utc>,
     /// The API domain the accounts server named for this grant.
     pub api_domain: Option<String>,
+    /// Its rights, where the answer that brought it told them.
+    pub scopes: Option<Vec<String>>,
 }
 
 impl AccessToken {

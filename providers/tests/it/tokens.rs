@@ -37,7 +37,7 @@ fn now() -> DateTime<Utc> {
 }
 
 fn token(secret: &str, lifetime: TimeDelta) -> AccessToken {
-    AccessToken { secret: secret.into(), expires_at: now() + lifetime, api_domain: None }
+    AccessToken { secret: secret.into(), expires_at: now() + lifetime, api_domain: None, scopes: None }
 }
 
 #[tokio::test]

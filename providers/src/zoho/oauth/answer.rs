@@ -64,10 +64,12 @@ pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Result<Tokens, Fault>
     if let Some(access) = secret(body.access_token) {
         let lifetime = body.expires_in.filter(|seconds| *seconds > 0).unwrap_or(USUAL_LIFETIME_SECONDS);
         let lifetime = TimeDelta::try_seconds(lifetime.min(86_400)).unwrap_or_default();
+        let scopes = body.scope.map(|scope| scopes(&scope));
+        let (expires_at, api_domain) = (now + lifetime, body.api_domain);
         return Ok(Tokens {
-            access_token: AccessToken { secret: access, expires_at: now + lifetime, api_domain: body.api_domain },
+            access_token: AccessToken { secret: access, expires_at, api_domain, scopes: scopes.clone() },
             refresh_token: secret(body.refresh_token),
-            scopes: body.scope.map(|scope| scopes(&scope)),
+            scopes,
         });
     }
     let code = body.error.unwrap_or_default();
