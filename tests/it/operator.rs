@@ -207,7 +207,7 @@ fn status_and_metrics_tell_what_is_going_on(store: Store) {
 #[test]
 fn help_stays_as_it_is_promised() {
     let site = Site::new(&small(0, 0));
-    let commands: [&[&str]; 19] = [
+    let commands: [&[&str]; 22] = [
         &[],
         &["demo"],
         &["serve"],
@@ -220,6 +220,9 @@ fn help_stays_as_it_is_promised() {
         &["dead-letters", "redrive"],
         &["accounts", "list"],
         &["accounts", "test"],
+        &["accounts", "connect"],
+        &["keys", "generate"],
+        &["keys", "rotate"],
         &["registrations", "list"],
         &["projections", "list"],
         &["projections", "rebuild"],
