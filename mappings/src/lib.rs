@@ -9,13 +9,14 @@
 //! - things of another organisation than the actor's are not there.
 //!
 //! Users and customers of Books become accounts and customers of an ERP in [`salesperson`]; what contradicts there is kept
-//! and decided in [`conflict`].
+//! and decided in [`conflict`]. Many customers at once are given to salespeople by a file, with [`import`].
 //!
 //! Knows the log and the settings; no HTTP, no provider.
 
 pub mod channel;
 pub mod conflict;
 mod error;
+pub mod import;
 pub mod salesperson;
 mod stored;
 

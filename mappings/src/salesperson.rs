@@ -19,6 +19,7 @@ pub use story::Story;
 pub use user::User;
 pub use users::{UserCounts, record_users};
 
-pub(crate) use customer::{load as load_customer, save as save_customers};
+pub(crate) use assign::{give, has};
+pub(crate) use customer::{load as load_customer, of_ids as customers_of_ids, save as save_customers};
 pub(crate) use resolve::{after, decide_accounts, decide_assignment};
 pub(crate) use user::{all as all_users, save as save_users};

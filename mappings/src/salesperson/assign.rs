@@ -1,15 +1,17 @@
 //! Somebody of the ERP gives a customer to another salesperson; Books is to follow.
 
+use std::collections::BTreeMap;
+
 use catalogue::actor::Actor;
 use catalogue::erp::{self, Assignment, SALESPERSON_ASSIGNED, SalespersonAssigned, UserState};
-use event_log::Log;
+use event_log::{Append, Log};
 use service::config::account::Books;
 use uuid::Uuid;
 
-use super::customer::{self, Wish};
+use super::customer::{self, Customer, Wish};
 use super::resolve::{decide_assignment, next};
 use super::story::Story;
-use super::user;
+use super::user::{self, User};
 use crate::{Error, conflict};
 
 /// Gives a customer to another salesperson of the ERP. What it has already changes nothing and makes no event; the owner
@@ -45,32 +47,55 @@ pub async fn assign(
                 let reason = "is no account that is in use; take one of the list of users";
                 return Err(Error::invalid("salesperson_id", reason));
             };
-            let owner_id = wanted.zoho_user_id.clone();
-            let is_wanted = customer.wish.as_ref().is_some_and(|wish| wish.owner_id == owner_id);
-            let is_so = customer.wish.is_none() && customer.fact.owner_id.as_ref() == Some(&owner_id);
-            if let Some(assignment) = customer.assignment.clone().filter(|_| is_wanted || is_so) {
-                return Ok(assignment);
-            }
             let story = Story::of_actor(&actor, &account, &customer.organization);
-            let instead_of_owner_id = customer.fact.owner_id.clone();
-            let data = SalespersonAssigned {
-                contact_id: contact_id.clone(),
-                salesperson_id,
-                owner_id: owner_id.clone(),
-                instead_of_owner_id: instead_of_owner_id.clone(),
-            };
-            let event = story.decision(SALESPERSON_ASSIGNED, &data);
-            let stream = erp::customer_stream(&account, &contact_id);
-            let mut appends = vec![next(stream, &mut customer.customer_version, event)];
-            let is_owner = customer.fact.owner_id.as_ref() == Some(&owner_id);
-            customer.wish = (!is_owner).then_some(Wish { salesperson_id, owner_id, instead_of_owner_id });
-            decide_assignment(&story, &books, &users, &mut customer, &mut appends);
-            unit.append_all(&appends).await?;
-            let conflict_id = erp::conflict_id(&account, erp::ConflictKind::Owner, &contact_id);
-            conflict::settle(unit, &story, conflict_id, None).await?;
-            customer::save(unit.connection(), &[&customer]).await?;
+            let mut appends = Vec::new();
+            if give(&story, &books, &users, &mut customer, wanted, &mut appends) {
+                unit.append_all(&appends).await?;
+                let conflict_id = erp::conflict_id(&account, erp::ConflictKind::Owner, &contact_id);
+                conflict::settle(unit, &story, conflict_id, None).await?;
+                customer::save(unit.connection(), &[&customer]).await?;
+            }
             Ok(customer.assignment.expect("an assignment was decided above"))
         })
     })
     .await
+}
+
+/// Lets a customer have another salesperson; what is to be appended is added to `appends`. Returns whether that is new.
+/// The caller settles the conflict about its owner, and saves the customer.
+pub(crate) fn give(
+    story: &Story,
+    books: &Books,
+    users: &BTreeMap<String, User>,
+    customer: &mut Customer,
+    wanted: &erp::User,
+    appends: &mut Vec<Append>,
+) -> bool {
+    let (owner_id, salesperson_id) = (wanted.zoho_user_id.clone(), wanted.erp_user_id);
+    if has(customer, &owner_id) {
+        return false;
+    }
+    let instead_of_owner_id = customer.fact.owner_id.clone();
+    let data = SalespersonAssigned {
+        contact_id: customer.fact.contact_id.clone(),
+        salesperson_id,
+        owner_id: owner_id.clone(),
+        instead_of_owner_id: instead_of_owner_id.clone(),
+    };
+    let event = story.decision(SALESPERSON_ASSIGNED, &data);
+    let stream = erp::customer_stream(&customer.account, &customer.fact.contact_id);
+    appends.push(next(stream, &mut customer.customer_version, event));
+    let is_owner = customer.fact.owner_id.as_ref() == Some(&owner_id);
+    customer.wish = (!is_owner).then_some(Wish { salesperson_id, owner_id, instead_of_owner_id });
+    decide_assignment(story, books, users, customer, appends);
+    true
+}
+
+/// Whether a customer has the salesperson who is that user of Books, or is to have them already.
+pub(crate) fn has(customer: &Customer, owner_id: &str) -> bool {
+    let is_meant = match &customer.wish {
+        Some(wish) => wish.owner_id == owner_id,
+        None => customer.fact.owner_id.as_deref() == Some(owner_id),
+    };
+    is_meant && customer.assignment.is_some()
 }

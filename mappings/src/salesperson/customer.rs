@@ -82,15 +82,15 @@ pub(crate) async fn load(
 }
 
 /// Some customers, by their ids.
-pub(super) async fn of_ids(
-    connection: &mut Connection,
+pub(crate) async fn of_ids(
+    target: impl Into<Target<'_>>,
     account: &str,
     contact_ids: impl Iterator<Item = &str>,
 ) -> Result<Vec<Customer>, sqlx::Error> {
     let text = format!(
         "SELECT {COLUMNS} FROM books_contacts WHERE account = $1 AND contact_id IN (SELECT value FROM json_each($2))"
     );
-    let rows = sql::query_composed(text).bind(account).bind(sql::list(contact_ids)).fetch_all(connection).await?;
+    let rows = sql::query_composed(text).bind(account).bind(sql::list(contact_ids)).fetch_all(target).await?;
     rows.iter().map(read).collect()
 }
 
