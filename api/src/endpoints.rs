@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::endpoint::Endpoint;
 use crate::openapi::{self, Shapes};
-use crate::v1;
+use crate::{tds, v1};
 
 /// All endpoints, in the order of the document.
 #[must_use]
@@ -19,6 +19,8 @@ pub fn all() -> Vec<Endpoint> {
         v1::channels::endpoints(),
         v1::mappings::endpoints(),
         v1::jobs::endpoints(),
+        v1::erp::endpoints(),
+        tds::endpoints(),
         v1::transfers::endpoints(),
         v1::events::endpoints(),
         v1::dead_letters::endpoints(),

@@ -13,6 +13,7 @@ pub mod problem;
 pub mod reference;
 mod role;
 mod scan;
+pub mod tds;
 pub mod token;
 pub mod v1;
 

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod channels;
 pub mod dead_letters;
+pub mod erp;
 pub mod events;
 pub mod grants;
 pub mod jobs;

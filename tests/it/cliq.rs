@@ -103,12 +103,12 @@ fn received(state: &IngestState) -> BTreeMap<String, Vec<String>> {
 /// Waits for the end of everything.
 ///
 /// # Panics
-/// When it does not come within two minutes; shows what the log says of what is unfinished.
+/// When it does not come within three minutes; shows what the log says of what is unfinished.
 pub fn until_all_is_received(site: &Site) {
     let wanted: usize = written(site).values().map(BTreeSet::len).sum();
     let is_done =
-        becomes_true(120, || received(&site.control().ingest()).values().map(Vec::len).sum::<usize>() >= wanted);
-    assert!(is_done, "not within 120 s: every message is received\n{}", unfinished(site));
+        becomes_true(180, || received(&site.control().ingest()).values().map(Vec::len).sum::<usize>() >= wanted);
+    assert!(is_done, "not within 180 s: every message is received\n{}", unfinished(site));
 }
 
 /// Jobs and effects that are not over, how far chats are read and composed, and how far every subscription is.

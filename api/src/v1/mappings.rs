@@ -25,6 +25,19 @@ pub const MAPPING_INVALID: Refusal =
 
 const WHAT: &str = "mapping of that id";
 
+// What `mappings` takes, as far as a pattern that people can read says it: ids there also hold no characters that leave no
+// trace on paper. A misfit that only shows later is answered by `MAPPING_INVALID`.
+/// A channel, by the provider's id.
+const CHANNEL_ID: &str = "^[A-Za-z0-9_]+$";
+/// A chat, by the provider's id.
+const CHAT_ID: &str = "^[A-Za-z0-9_-]+$";
+/// One line without spaces around it.
+const ID: &str = r"^[^\x00-\x20\x7f-\xa0]([^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\xa0])?$";
+/// One line.
+const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]*$";
+/// One line that is not blank.
+const NAME: &str = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x20\x7f-\xa0][^\x00-\x1f\x7f-\x9f]*$";
+
 /// The entries of the group.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
@@ -136,19 +149,19 @@ struct NewMapping {
     #[schemars(length(min = 1, max = 200), example = &"org-a")]
     account: String,
     /// The channel, as `/api/v1/accounts/{name}/channels` shows it.
-    #[schemars(length(min = 1, max = 100), example = &"O1234567890")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = CHANNEL_ID), example = &"O1234567890")]
     channel_id: String,
     /// The chat that its messages are read by.
-    #[schemars(length(min = 1, max = 100), example = &"CT_1234567890_64396901")]
+    #[schemars(length(min = 1, max = 100), regex(pattern = CHAT_ID), example = &"CT_1234567890_64396901")]
     chat_id: String,
     /// Its name.
-    #[schemars(length(min = 1, max = 500), example = &"#ops")]
+    #[schemars(length(min = 1, max = 500), regex(pattern = NAME), example = &"#ops")]
     channel_name: String,
     /// Whose room.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 200), regex(pattern = ID))]
     client_id: String,
     /// Which room.
-    #[schemars(length(min = 1, max = 200))]
+    #[schemars(length(min = 1, max = 200), regex(pattern = ID))]
     room_id: String,
     /// How it is synced.
     #[serde(default)]
@@ -195,7 +208,7 @@ struct ChangedSettings {
 #[serde(deny_unknown_fields)]
 struct Reason {
     /// In a few words, for whoever looks at the history.
-    #[schemars(length(min = 1, max = 500))]
+    #[schemars(length(min = 1, max = 500), regex(pattern = LINE))]
     reason: String,
 }
 

@@ -12,5 +12,6 @@ mod key_server;
 mod mappings;
 mod requests;
 mod server;
+mod tds;
 mod tokens;
 mod transfers;

@@ -65,10 +65,7 @@ async fn mapping_is_configured_paused_resumed_and_removed_with_the_actor_in_the_
     let changed = server.send(Method::PATCH, &path, Some(&manager), Some(settings)).await;
     assert_eq!(changed.body["settings"]["timezone"], "Europe/Berlin");
     let back = server.send(Method::PATCH, &path, Some(&manager), Some(json!({"account_schedule": true}))).await;
-    assert_eq!(
-        (&back.body["settings"]["schedule"], &back.body["settings"]["threads"]),
-        (&Value::Null, &json!(false))
-    );
+    assert_eq!((&back.body["settings"]["schedule"], &back.body["settings"]["threads"]), (&Value::Null, &json!(false)));
     let reason = json!({"reason": "holidays"});
     assert_eq!(change(&server, &manager, &id, "pause", reason.clone()).await.body["state"], "paused");
     let synced = change(&server, &manager, &id, "sync", json!({})).await;
@@ -82,13 +79,24 @@ async fn mapping_is_configured_paused_resumed_and_removed_with_the_actor_in_the_
     let filter = Filter { stream: Some("channel-org-a-O1".to_owned()), ..Filter::default() };
     let events = server.log.list(&filter, GlobalPosition(0), Direction::Forward, 100).await.unwrap();
     let types: Vec<&str> = events.iter().map(|event| event.event_type.as_str()).collect();
-    assert_eq!(types, [
-        "channel.mapped", "channel.configured", "channel.configured", "channel.paused", "channel.resumed",
-        "channel.unmapped", "channel.mapped",
-    ]);
+    assert_eq!(
+        types,
+        [
+            "channel.mapped",
+            "channel.configured",
+            "channel.configured",
+            "channel.paused",
+            "channel.resumed",
+            "channel.unmapped",
+            "channel.mapped",
+        ]
+    );
     for event in events {
         let metadata: Value = serde_json::from_str(&event.metadata).unwrap();
-        assert_eq!((&metadata["actor"]["subject"], &metadata["actor"]["organization"]), (&json!("ada"), &json!("acme")));
+        assert_eq!(
+            (&metadata["actor"]["subject"], &metadata["actor"]["organization"]),
+            (&json!("ada"), &json!("acme"))
+        );
         assert!(metadata["actor"]["request_id"].is_string());
     }
     server.stop().await;
@@ -186,7 +194,7 @@ async fn sync_is_asked_for_and_seen_and_what_failed_is_retried(on: Backend) {
 
 async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
     let simulator = simulator::start(&Seed::cliq(&CliqOptions::default()), simulator::Options::default()).unwrap();
-    let base = simulator.base_url().clone();
+    let base = simulator.base_url();
     let settings = format!(
         "[auth]\nsecret = '{SECRET}'\n[accounts.org-a]\nprovider = \"zoho\"\norganization = \"acme\"\n\
          client_id = \"1000.SIMULATORORGA\"\nclient_secret = \"simulated-secret-a\"\n\

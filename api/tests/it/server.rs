@@ -46,6 +46,7 @@ pub(crate) struct Server {
     pub(crate) log: Log,
     pub(crate) clock: FixedClock,
     pub(crate) config: Arc<Config>,
+    pub(crate) accounts: Accounts,
 
     pub(crate) http: reqwest::Client,
     document: Value,
@@ -103,7 +104,7 @@ pub(crate) async fn start_with(on: Backend, settings: &str) -> Server {
     let parts = Parts {
         config: config.clone(),
         log: log.clone(),
-        accounts,
+        accounts: accounts.clone(),
         settings: of_consumers,
         clock: Arc::new(clock.clone()),
     };
@@ -127,6 +128,7 @@ pub(crate) async fn start_with(on: Backend, settings: &str) -> Server {
         log,
         clock,
         config,
+        accounts,
         http: providers::http::client().unwrap(),
         document: api::document(),
         stop,

@@ -184,23 +184,15 @@ pub async fn want(unit: &mut UnitOfWork<'_>, wish: &Wish) -> Result<Job, Error> 
         .bind(wish.is_full)
         .execute(unit.connection())
         .await?;
+        if wish.actor.is_some() {
+            // Nothing new begins, and still it is told who asked for it.
+            let event = requested(wish, open.job_id).in_story(open.correlation_id, open.causation_id.map(EventId));
+            unit.append(Append::new(sync::stream(&wish.subject), vec![event])).await?;
+        }
         return Ok(load(unit.connection(), open.job_id).await?.unwrap_or(open));
     }
     let job_id = EventId::fresh().0;
-    let data = Requested {
-        job_id,
-        kind: wish.kind.as_str().to_owned(),
-        subject: wish.subject.clone(),
-        trigger: wish.trigger.as_str().to_owned(),
-        full: wish.is_full,
-    };
-    let mut event = NewEvent::new(REQUESTED, "sync", &data).of(&wish.account, &wish.organization);
-    if let Some((correlation_id, causation_id)) = wish.cause {
-        event = event.in_story(correlation_id, Some(causation_id));
-    }
-    if let Some(actor) = &wish.actor {
-        event = event.with_metadata(&actor.metadata());
-    }
+    let event = requested(wish, job_id);
     let (correlation_id, causation_id) = (event.correlation_id, event.id.0);
     unit.append(Append::new(sync::stream(&wish.subject), vec![event])).await?;
     sql::query(
@@ -224,6 +216,25 @@ pub async fn want(unit: &mut UnitOfWork<'_>, wish: &Wish) -> Result<Job, Error> 
     .execute(unit.connection())
     .await?;
     Ok(load(unit.connection(), job_id).await?.ok_or(event_log::sqlx::Error::RowNotFound)?)
+}
+
+/// The event that a job is wanted, with whoever asked for it.
+fn requested(wish: &Wish, job_id: Uuid) -> NewEvent {
+    let data = Requested {
+        job_id,
+        kind: wish.kind.as_str().to_owned(),
+        subject: wish.subject.clone(),
+        trigger: wish.trigger.as_str().to_owned(),
+        full: wish.is_full,
+    };
+    let mut event = NewEvent::new(REQUESTED, "sync", &data).of(&wish.account, &wish.organization);
+    if let Some((correlation_id, causation_id)) = wish.cause {
+        event = event.in_story(correlation_id, Some(causation_id));
+    }
+    match &wish.actor {
+        Some(actor) => event.with_metadata(&actor.metadata()),
+        None => event,
+    }
 }
 
 /// One job.
