@@ -87,21 +87,25 @@ impl Check {
 }
 
 /// Which products are needed of an account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Needs {
     crm: bool,
     workdrive: bool,
     cliq: bool,
+    /// The organisation of Books that is followed.
+    books: Option<String>,
 }
 
 impl Needs {
     /// `mapped`: whether channels of the account belong to rooms.
     fn of(config: &Config, account: &str, mapped: bool) -> Self {
         let transfers = || config.transfers.values();
+        let configured = config.accounts.get(account);
         Self {
             crm: transfers().any(|transfer| transfer.crm == account),
             workdrive: transfers().any(|transfer| transfer.source == account || transfer.destination == account),
-            cliq: mapped || config.accounts.get(account).is_some_and(|account| account.cliq.ingest.is_some()),
+            cliq: mapped || configured.is_some_and(|account| account.cliq.ingest.is_some()),
+            books: configured.and_then(|account| account.books.as_ref()).map(|books| books.organization_id.clone()),
         }
     }
 }
@@ -144,7 +148,26 @@ pub(crate) async fn ask(config: &Config, client: &Client, mapped: bool) -> Vec<C
         let channels = client.cliq().channels(&ChannelFilter::default(), &PageFrom::Start).await;
         checks.push(Check::of("cliq.channels", "", &channels));
     }
+    if let Some(organization_id) = needs.books {
+        checks.push(books(client, organization_id).await);
+    }
     checks
+}
+
+/// Whether the organisation that is followed is one that the grant reaches.
+async fn books(client: &Client, organization_id: String) -> Check {
+    const NAME: &str = "books.organization";
+    let reached = match client.books().organizations().await {
+        Ok(reached) => reached,
+        Err(error) => return Check::of::<()>(NAME, organization_id, &Err(error)),
+    };
+    if reached.iter().any(|one| one.id.as_str() == organization_id) {
+        return Check::passed(NAME, organization_id);
+    }
+    let known: Vec<&str> = reached.iter().map(|one| one.id.as_str()).collect();
+    let error = format!("the grant reaches {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
+    let remedy = "set books.organization_id to one of them, or authorise the account as somebody who belongs to it";
+    Check::failed(NAME, organization_id, "not_found", error, remedy.to_owned())
 }
 
 /// An error with its causes, in one line.

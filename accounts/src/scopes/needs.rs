@@ -98,7 +98,8 @@ pub(crate) fn of(config: &Config, account: &str, mapped: bool, also: &[Product])
     if also.contains(&Product::Cliq) || mapped || reads_channels {
         cliq(&mut needs);
     }
-    if also.contains(&Product::Books) {
+    let follows_books = config.accounts.get(account).is_some_and(|account| account.books.is_some());
+    if also.contains(&Product::Books) || follows_books {
         books(&mut needs);
     }
     needs.0

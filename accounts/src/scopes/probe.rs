@@ -90,6 +90,7 @@ fn missing_scope(check: Check) -> Option<MissingScope> {
         "workdrive.team_folder" => "source folders cannot be listed",
         "workdrive.destination" => "nothing can be copied to the destination",
         "cliq.channels" => "channels are not listed",
+        "books.organization" => "users and customers are not read",
         _ => "the account cannot be tested",
     };
     Some(MissingScope { scope: scope.to_owned(), breaks: breaks.to_owned(), optional: check.optional })

@@ -35,7 +35,7 @@ pub struct Settings {
     pub missed_after: Duration,
     /// Rows asked for in one call of a poll. Default 200: the most that cost one credit.
     pub page_rows: u32,
-    /// When the channels of an account are synced that have no schedule of their own, where it is not [`DAILY`].
+    /// When the channels of an account are synced that have no schedule of their own, where that is not once a day.
     pub channel_schedules: BTreeMap<String, Schedule>,
     /// Accounts whose webhooks are events of a bot in channels.
     pub bots: BTreeSet<String>,
