@@ -54,7 +54,7 @@ pub enum Command {
     /// Provider accounts
     #[command(subcommand)]
     Accounts(Accounts),
-    /// Which chat channel belongs to which room
+    /// Which channel belongs to which room, which customer to whom
     #[command(subcommand)]
     Mappings(Mappings),
     /// Promises of providers to call us

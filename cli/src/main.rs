@@ -8,11 +8,15 @@
 mod accounts_arguments;
 mod accounts_command;
 mod args;
+mod conflicts;
+mod conflicts_arguments;
 mod connect_command;
 mod dead_letters;
 mod demo;
 mod dry_run;
 mod events;
+mod import;
+mod import_arguments;
 mod keys;
 mod mappings_arguments;
 mod mappings_command;
@@ -99,7 +103,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
             }
         }
         Command::Accounts(command) => return accounts_command::run(quiet(&global)?, &command, output).await,
-        Command::Mappings(command) => mappings_command::run(&quiet(&global)?, &command, output).await?,
+        Command::Mappings(command) => return mappings_command::run(&quiet(&global)?, &command, output).await,
         Command::Registrations(Registrations::List) => {
             registrations::list(&quiet(&global)?, output).await?;
         }

@@ -4,9 +4,26 @@ use clap::{ArgGroup, Args, Subcommand};
 use mappings::channel::State;
 use uuid::Uuid;
 
+use crate::conflicts_arguments::Conflicts;
+use crate::import_arguments::Import;
+
 /// `mappings`
 #[derive(Debug, Clone, Subcommand)]
 pub enum Mappings {
+    /// Which channel belongs to which room.
+    #[command(flatten)]
+    Channels(ChannelMappings),
+    /// What contradicts what among users and customers, and which of it is to count
+    #[command(subcommand)]
+    Conflicts(Conflicts),
+    /// Decisions about many customers that come as a file
+    #[command(subcommand)]
+    Import(Import),
+}
+
+/// `mappings`, as far as it is about channels and rooms.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ChannelMappings {
     /// Which channel belongs to which room, oldest first
     List(MappingsList),
     /// One mapping with its settings

@@ -1,4 +1,5 @@
-//! `mappings list | show | create | pause | resume | remove | configure`: which channel belongs to which room.
+//! `mappings list | show | create | pause | resume | remove | configure`: which channel belongs to which room. The
+//! subcommands about users and customers have files of their own.
 
 use catalogue::actor::Actor;
 use chrono::{DateTime, Utc};
@@ -7,35 +8,47 @@ use mappings::channel::{self, Change, Filter, MapRequest, Mapping};
 use serde::Serialize;
 use service::config::Config;
 
-use crate::mappings_arguments::{Mappings, MappingsConfigure, MappingsCreate, MappingsList};
+use crate::mappings_arguments::{ChannelMappings, Mappings, MappingsConfigure, MappingsCreate, MappingsList};
 use crate::operator;
 use crate::output::Output;
 use crate::runtime::open_log;
 use crate::time::moment;
+use crate::{conflicts, import};
 
-/// `mappings`
-pub async fn run(config: &Config, command: &Mappings, output: Output) -> anyhow::Result<()> {
+/// `mappings`; returns whether everything was done that was asked for.
+pub async fn run(config: &Config, command: &Mappings, output: Output) -> anyhow::Result<bool> {
+    match command {
+        Mappings::Channels(command) => of_channels(config, command, output).await?,
+        Mappings::Conflicts(command) => conflicts::run(config, command, output).await?,
+        Mappings::Import(command) => return import::run(config, command, output).await,
+    }
+    Ok(true)
+}
+
+async fn of_channels(config: &Config, command: &ChannelMappings, output: Output) -> anyhow::Result<()> {
     let access = match command {
-        Mappings::List(_) | Mappings::Show { .. } | Mappings::Remove { yes: false, .. } => Access::ReadOnly,
+        ChannelMappings::List(_) | ChannelMappings::Show { .. } | ChannelMappings::Remove { yes: false, .. } => {
+            Access::ReadOnly
+        }
         _ => Access::Existing,
     };
     let log = open_log(config, access).await?;
     let actor = operator::actor(config);
     match command {
-        Mappings::List(arguments) => list(&log, arguments, output).await,
-        Mappings::Show { id } => show(&channel::get(log.database().readers(), None, *id).await?, output),
-        Mappings::Create(arguments) => create(config, &log, &actor, arguments, output).await,
-        Mappings::Pause { id, reason } => show(&channel::pause(&log, &actor, *id, reason).await?, output),
-        Mappings::Resume { id } => show(&channel::resume(&log, &actor, *id).await?, output),
-        Mappings::Remove { id, yes: false, .. } => {
+        ChannelMappings::List(arguments) => list(&log, arguments, output).await,
+        ChannelMappings::Show { id } => show(&channel::get(log.database().readers(), None, *id).await?, output),
+        ChannelMappings::Create(arguments) => create(config, &log, &actor, arguments, output).await,
+        ChannelMappings::Pause { id, reason } => show(&channel::pause(&log, &actor, *id, reason).await?, output),
+        ChannelMappings::Resume { id } => show(&channel::resume(&log, &actor, *id).await?, output),
+        ChannelMappings::Remove { id, yes: false, .. } => {
             let mapping = channel::get(log.database().readers(), None, *id).await?;
             removed(Removed { preview: true, mapping }, output)
         }
-        Mappings::Remove { id, reason, yes: true } => {
+        ChannelMappings::Remove { id, reason, yes: true } => {
             let mapping = channel::unmap(&log, &actor, *id, reason).await?;
             removed(Removed { preview: false, mapping }, output)
         }
-        Mappings::Configure(arguments) => {
+        ChannelMappings::Configure(arguments) => {
             let change = change(arguments, log.now())?;
             show(&channel::configure(&log, &actor, arguments.id, &change).await?, output)
         }

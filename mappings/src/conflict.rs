@@ -6,7 +6,7 @@ mod email;
 mod rows;
 mod settle;
 
-pub use decide::decide;
+pub use decide::{check, decide};
 pub use rows::{Conflict, Filter, LARGEST_PAGE, get, list};
 
 pub(crate) use settle::{settle, settle_emails};

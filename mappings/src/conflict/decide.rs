@@ -69,7 +69,11 @@ pub async fn decide(
     .await
 }
 
-fn check(conflict: &Conflict, decision: &Decision) -> Result<(), Error> {
+/// Whether a decision can be made: it fits what the conflict is about, and comes in time.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub fn check(conflict: &Conflict, decision: &Decision) -> Result<(), Error> {
     let misfit = |reason: &str| Err(Error::invalid("decision", reason));
     if conflict.state == ConflictState::Resolved {
         return misfit("comes too late: what contradicted is gone");
