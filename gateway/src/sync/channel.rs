@@ -117,13 +117,15 @@ fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<U
 fn after(chat: &Chat, page: &[Message], left: Vec<Window>, job: &Job, seen: Seen) -> Chat {
     let newest = page.iter().map(|message| message.time.timestamp_millis()).max();
     let top_ms = chat.top_ms.max(newest);
+    let is_first_page = chat.stretches.is_none();
     let mut chat = chat.clone();
     if left.is_empty() {
         chat.newest_ms = chat.newest_ms.max(top_ms.unwrap_or(0));
         chat.top_ms = None;
         chat.stretches = None;
         chat.read_in = Some(job.job_id);
-        chat.seen = seen;
+        // A walk of several pages ends where it was to end when it began: what the list tells by now may be beyond that.
+        chat.seen = if is_first_page { seen } else { Seen::default() };
     } else {
         chat.top_ms = top_ms;
         chat.stretches = Some(left);

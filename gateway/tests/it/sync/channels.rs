@@ -17,6 +17,7 @@ on_both_databases! {
     every_message_is_in_the_log_once_and_a_second_sync_finds_nothing_new,
     new_messages_come_with_the_next_sync_and_quiet_channels_cost_no_call,
     walk_goes_on_where_a_killed_process_stopped,
+    message_that_comes_during_a_walk_is_read_by_the_next_sync,
     faults_on_the_way_lose_and_repeat_nothing,
     paused_channel_is_not_synced_and_resumed_it_is,
     channel_that_cannot_be_read_is_an_error_until_it_can,
@@ -98,6 +99,30 @@ async fn walk_goes_on_where_a_killed_process_stopped(on: Backend) {
     stage.assert_complete().await;
     let read = stage.events("sync.read").await.len();
     assert!(read <= 9 + 2 + 3 * 2 + 2, "pages are read again after a kill only: {read}");
+    stage.assert_well_behaved();
+}
+
+async fn message_that_comes_during_a_walk_is_read_by_the_next_sync(on: Backend) {
+    let mut seed = channels(1, 250);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let throttle = Fault::Throttle { retry_after_seconds: None };
+    stage.control().add_fault(FaultRule::once("cliq.messages", throttle).skipping(1)).unwrap();
+    let mapped = stage.map_all().await.remove(0);
+    stage.start();
+    testkit::wait::until("the walk waits after its first page", async || {
+        stage.jobs().await.into_iter().find(|job| job.error_code.as_deref() == Some("throttled"))
+    })
+    .await;
+    stage.control().post_cliq_messages(ORG, &mapped.chat_id, &[text("in the middle")]).unwrap();
+    // Another process goes on, which knows of the new message from the list of channels.
+    stage.process.crash().await;
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(5), stage.completed(1)).await;
+    stage.advance(TimeDelta::minutes(10));
+    let job = stage.ask(&mapped, Trigger::Manual).await;
+    stage.with_time_flying(TimeDelta::seconds(5), stage.ended(&job)).await;
+    stage.assert_complete().await;
     stage.assert_well_behaved();
 }
 
