@@ -40,7 +40,7 @@ pub struct ConflictsList {
     /// Of this account
     #[arg(long, value_name = "NAME")]
     pub account: Option<String>,
-    /// Those that wait for a person [default]
+    /// Those that wait for a person (the default)
     #[arg(long, conflicts_with = "all")]
     pub open: bool,
     /// Also those that were decided or went away

@@ -26,7 +26,7 @@ pub struct ImportAssignments {
     /// The account whose customers they are
     #[arg(long, value_name = "NAME")]
     pub account: String,
-    /// Only show what would become of the lines [default]
+    /// Only show what would become of the lines (the default)
     #[arg(long, conflicts_with = "yes")]
     pub dry_run: bool,
     /// Do it
