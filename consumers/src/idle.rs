@@ -1,7 +1,7 @@
 //! Whether there is anything left to do: how `transfer` knows that it is done.
 
 use chrono::TimeDelta;
-use event_log::sql;
+use event_log::sql::{self, Builder};
 use event_log::{GlobalPosition, Log, checkpoints};
 use kafka::{Marks, Portion, StreamHash};
 use serde::Serialize;
@@ -35,20 +35,6 @@ impl Idle {
 /// Events beyond what is decided of all streams that are looked at one by one; with more, something is undecided.
 const LOOKED_AT: usize = 1000;
 
-/// Position and stream of events of some types after a position, in lines.
-macro_rules! events_after {
-    ($types:literal, $after:literal) => {
-        concat!(
-            "(SELECT string_agg(CAST(global_position AS TEXT) || ' ' || stream_name, '\n') FROM \
-             (SELECT global_position, stream_name FROM events WHERE event_type IN (SELECT value FROM json_each(",
-            $types,
-            ")) AND global_position > ",
-            $after,
-            " LIMIT 1000) AS beyond)"
-        )
-    };
-}
-
 /// Looks what is left to do for all consumers.
 ///
 /// # Errors
@@ -67,37 +53,32 @@ pub async fn look_for(log: &Log, consumers: &[Consumer]) -> Result<Idle, Error> 
     let rows = checkpoints(readers).await?;
     let decided = Consumer::ALL.map(|consumer| Marks::of(consumer.name(), &rows));
     // One statement, so one moment: a decision between two looks would be in neither.
-    let row = sql::query(concat!(
+    let mut query = Builder::new(
         "WITH wanted AS NOT MATERIALIZED (SELECT account, source_account, status, error_code, started_at \
-           FROM effects WHERE kind IN (SELECT value FROM json_each($8))), \
-         stopped AS (SELECT DISTINCT account, source_account FROM wanted WHERE status IN ('planned', 'unknown') \
-           AND error_code IN ('needs_consent', 'bad_client', 'licence', 'denied') AND started_at > $1), \
-         needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
+         FROM effects WHERE kind IN (SELECT value FROM json_each(",
+    );
+    query.push_bind(sql::list(consumers.iter().flat_map(|consumer| consumer.kinds()).map(|kind| kind.as_str())));
+    query.push(
+        "))), stopped AS (SELECT DISTINCT account, source_account FROM wanted WHERE status IN ('planned', 'unknown') \
+         AND error_code IN ('needs_consent', 'bad_client', 'licence', 'denied') AND started_at > ",
+    );
+    query.push_bind(log.now() - LATELY).push(
+        "), needing AS (SELECT account FROM provider_accounts WHERE state = 'needs_consent') \
          SELECT counts.*, (SELECT count(*) FROM wanted WHERE status IN ('planned', 'unknown') \
            AND (account IN (SELECT account FROM needing) OR source_account IN (SELECT account FROM needing) \
              OR EXISTS (SELECT 1 FROM stopped WHERE stopped.account = wanted.account \
-               AND stopped.source_account IS NOT DISTINCT FROM wanted.source_account))) AS waiting, ",
-        events_after!("$2", "$3"),
-        " AS transfer, ",
-        events_after!("$4", "$5"),
-        " AS crm_update, ",
-        events_after!("$6", "$7"),
-        " AS ingest \
-         FROM (SELECT count(*) FILTER (WHERE status = 'planned') AS planned, \
-           count(*) FILTER (WHERE status = 'started') AS started, count(*) FILTER (WHERE status = 'unknown') AS unknown, \
-           count(*) FILTER (WHERE status = 'succeeded') AS succeeded, count(*) FILTER (WHERE status = 'failed') AS failed \
-           FROM wanted) AS counts"
-    ))
-    .bind(log.now() - LATELY)
-    .bind(types(Consumer::Transfer))
-    .bind(decided[0].floor(Portion::ALL).0)
-    .bind(types(Consumer::CrmUpdate))
-    .bind(decided[1].floor(Portion::ALL).0)
-    .bind(types(Consumer::Ingest))
-    .bind(decided[2].floor(Portion::ALL).0)
-    .bind(sql::list(consumers.iter().flat_map(|consumer| consumer.kinds()).map(|kind| kind.as_str())))
-    .fetch_one(readers)
-    .await?;
+               AND stopped.source_account IS NOT DISTINCT FROM wanted.source_account))) AS waiting",
+    );
+    for (number, (consumer, decided)) in Consumer::ALL.iter().zip(&decided).enumerate() {
+        push_beyond(&mut query, number, *consumer, decided);
+    }
+    query.push(
+        " FROM (SELECT count(*) FILTER (WHERE status = 'planned') AS planned, \
+         count(*) FILTER (WHERE status = 'started') AS started, count(*) FILTER (WHERE status = 'unknown') AS unknown, \
+         count(*) FILTER (WHERE status = 'succeeded') AS succeeded, count(*) FILTER (WHERE status = 'failed') AS failed \
+         FROM wanted) AS counts",
+    );
+    let row = query.build().fetch_one(readers).await?;
     let count = |name: &str| row.try_get::<i64, _>(name).map(i64::cast_unsigned);
     let effects = Summary {
         planned: count("planned")?,
@@ -107,16 +88,28 @@ pub async fn look_for(log: &Log, consumers: &[Consumer]) -> Result<Idle, Error> 
         failed: count("failed")?,
     };
     let mut undecided = false;
-    for (consumer, decided) in Consumer::ALL.iter().zip(&decided) {
-        let column = match consumer {
-            Consumer::Transfer => "transfer",
-            Consumer::CrmUpdate => "crm_update",
-            Consumer::Ingest => "ingest",
-        };
-        let beyond: Option<String> = row.try_get(column)?;
+    for (number, (consumer, decided)) in Consumer::ALL.iter().zip(&decided).enumerate() {
+        let beyond: Option<String> = row.try_get(beyond(number).as_str())?;
         undecided = undecided || consumers.contains(consumer) && is_undecided(decided, beyond.as_deref());
     }
     Ok(Idle { effects, waiting_for_a_person: count("waiting")?, undecided })
+}
+
+/// Position and stream of the events beyond what a consumer has decided of all streams, in lines.
+fn push_beyond(query: &mut Builder<'_>, number: usize, consumer: Consumer, decided: &Marks) {
+    query.push(
+        ", (SELECT string_agg(CAST(global_position AS TEXT) || ' ' || stream_name, '\n') FROM \
+         (SELECT global_position, stream_name FROM events WHERE event_type IN (SELECT value FROM json_each(",
+    );
+    query.push_bind(types(consumer)).push(")) AND global_position > ");
+    query
+        .push_bind(decided.floor(Portion::ALL).0)
+        .push(format!(" LIMIT {LOOKED_AT}) AS beyond) AS {}", beyond(number)));
+}
+
+/// The column of what is beyond what a consumer has decided.
+fn beyond(number: usize) -> String {
+    format!("beyond_{number}")
 }
 
 fn types(consumer: Consumer) -> sql::Value<'static> {
