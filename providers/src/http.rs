@@ -32,6 +32,14 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// When TLS cannot be set up at all. A machine without trusted certificates is no error: plain HTTP works, and HTTPS
 /// calls fail naming the certificate.
 pub fn client() -> Result<reqwest::Client, BoxError> {
+    client_of(builder)
+}
+
+/// The client of a builder, with the trust that [`client`] describes.
+///
+/// # Errors
+/// As [`client`].
+pub(crate) fn client_of(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<reqwest::Client, BoxError> {
     // Fails only when a provider is installed already, which serves as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match builder().build() {
@@ -46,7 +54,7 @@ pub fn client() -> Result<reqwest::Client, BoxError> {
     }
 }
 
-fn builder() -> reqwest::ClientBuilder {
+pub(crate) fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("gateledger/", env!("CARGO_PKG_VERSION")))
         .http1_only()

@@ -6,4 +6,5 @@ pub mod error;
 pub mod google;
 pub mod http;
 pub mod ingest;
+pub mod notify;
 pub mod zoho;
