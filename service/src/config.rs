@@ -18,6 +18,7 @@ mod kafka;
 mod legacy;
 mod log;
 mod nearest;
+mod notify;
 mod origin;
 mod roles;
 mod schedule;
@@ -38,6 +39,7 @@ pub use http::Http;
 pub use ingest::{GoogleIdToken, Ingest, IngestAuth};
 pub use kafka::Kafka;
 pub use log::{Format, Log};
+pub use notify::{Notify, NotifyFrom};
 pub use origin::Origin;
 pub use roles::{Registrar, Service, Webhooks};
 pub use schedule::{InvalidPattern, Schedule};
@@ -102,6 +104,8 @@ pub struct Config {
     pub accounts: BTreeMap<String, Account>,
     /// `[ingest.NAME]` by name.
     pub ingests: BTreeMap<String, Ingest>,
+    /// `[notify.NAME]` by name.
+    pub notifies: BTreeMap<String, Notify>,
     /// `[transfers.NAME]` by name.
     pub transfers: BTreeMap<String, Transfer>,
     /// The variables that secrets are resolved with.
@@ -164,12 +168,14 @@ impl Config {
     pub fn check_secrets(&self) -> Result<(), ConfigError> {
         let accounts = self.accounts.values().flat_map(Account::secrets);
         let ingests = self.ingests.values().flat_map(Ingest::secrets);
+        let notifies = self.notifies.values().flat_map(Notify::secrets);
         let vault = self.vault.key.iter().map(|key| ("vault.key".to_owned(), key));
         let auth = self.auth.secret.iter().map(|secret| ("auth.secret".to_owned(), secret));
         let kafka = self.kafka.iter().flat_map(|kafka| &kafka.options);
         let kafka = kafka.map(|(name, secret)| (format!("kafka.options.{name}"), secret));
         let problems: Vec<Problem> = accounts
             .chain(ingests)
+            .chain(notifies)
             .chain(vault)
             .chain(auth)
             .chain(kafka)
@@ -231,6 +237,11 @@ impl Config {
             .into_iter()
             .map(|(name, section)| (name.clone(), Account::read(&name, section, &http, &names)))
             .collect();
+        let notifies = root
+            .named("notify")
+            .into_iter()
+            .filter_map(|(name, section)| Some((name.clone(), Notify::read(&name, section, &accounts)?)))
+            .collect();
         let transfers = root
             .named("transfers")
             .into_iter()
@@ -248,6 +259,7 @@ impl Config {
             registrar: Registrar::read(root.section("registrar")),
             accounts,
             ingests,
+            notifies,
             transfers,
             environment,
             file,

@@ -5,6 +5,7 @@ mod books;
 mod config;
 mod ingest;
 mod migration_names;
+mod notify;
 mod place;
 mod problems;
 mod secrets;
