@@ -64,8 +64,9 @@ impl Notify {
         section.require("url", "give the address that notifications are posted to");
         let allow_http = section.or("allow_http", false);
         let url: Option<Url> = section.optional("url");
-        let wrong = url.as_ref().and_then(|url| what_is_wrong_with(url, allow_http));
-        if let Some(what) = wrong {
+        let is_readable = |url: &Url| url.scheme() == "http" && !allow_http && !is_this_machine(url);
+        if url.as_ref().is_some_and(is_readable) {
+            let what = "is http, which anybody on the way can read; use https, or say allow_http = true";
             section.wrong("url", what, None);
         }
         section.require("secrets", "give what requests are signed with, best as [\"env:NAME\"]");
@@ -110,16 +111,6 @@ impl Notify {
         let key = format!("notify.{}.secrets", self.name);
         self.secrets.iter().map(|secret| (key.clone(), secret)).collect()
     }
-}
-
-fn what_is_wrong_with(url: &Url, allow_http: bool) -> Option<&'static str> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Some("holds a user name or password; receivers know us by the signature");
-    }
-    if url.scheme() == "http" && !allow_http && !is_this_machine(url) {
-        return Some("is http, which anybody on the way can read; use https, or say allow_http = true");
-    }
-    None
 }
 
 fn is_this_machine(url: &Url) -> bool {
