@@ -47,11 +47,14 @@ def refuses_values_only_where_a_schema_cannot(ctx, response, case):
 
 
 @schemathesis.check
-def blames_the_provider_only_with_reason(ctx, response, case):
-    """502 is for a cursor that the provider did not give, and for the account whose grant the run takes away."""
-    if response.status_code == 502:
-        forged = (case.query or {}).get("cursor")
-        assert forged or case.path_parameters.get("name") == "org-b", "502 although the provider has what is asked for"
+def refuses_cursors_of_the_provider_and_nothing_else(ctx, response, case):
+    """Of what the schema allows, 400 is only for a cursor with a token that the provider did not give."""
+    if response.status_code != 400 or definition(case).get("operationId") != "listChannels":
+        return
+    if case.meta is None or not case.meta.generation.mode.is_positive:
+        return
+    fields = {(error["in"], error["field"]) for error in response.json().get("errors") or []}
+    assert fields == {("query", "cursor")} and (case.query or {}).get("cursor"), f"{fields} is refused"
 
 
 @schemathesis.check

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use mappings::channel::{self as mapped, Mapping};
-use providers::error::Error as Refused;
+use providers::error::{Error as Refused, Throttled};
 use providers::zoho::cliq::{Channel as Seen, ChannelFilter, PageFrom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,8 @@ use uuid::Uuid;
 
 use crate::endpoint::{Call, Endpoint, Reply};
 use crate::page::{NameCursor, Page};
-use crate::problem::Refusal;
+use crate::problem::{InputError, Place, Refusal};
+use crate::v1::grants::NEEDS_CONSENT;
 use crate::{Problem, Role};
 
 /// The account has no channels.
@@ -40,7 +41,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             "The channels that the account can see, as the provider lists them now, and their mappings",
             list,
         )
-        .refuses(&[NO_CHANNELS, PROVIDER_REFUSED, PROVIDER_LIMIT]),
+        .refuses(&[NO_CHANNELS, NEEDS_CONSENT, PROVIDER_REFUSED, PROVIDER_LIMIT]),
     ]
 }
 
@@ -99,9 +100,9 @@ async fn list(call: Call<Named, Listed>) -> Result<Reply<Page<Channel>>, Problem
     let Some(client) = call.api.accounts().zoho(&account.name) else {
         return Err(Problem::new(&NO_CHANNELS, format!("the provider of {} has no channels", account.name)));
     };
-    let from = call.query.cursor.map_or(PageFrom::Start, |cursor| PageFrom::Next(cursor.0));
+    let from = page_from(call.query.cursor)?;
     let filter = ChannelFilter { name: call.query.search, ..ChannelFilter::default() };
-    let page = client.cliq().channels(&filter, &from).await.map_err(refused)?;
+    let page = client.cliq().channels(&filter, &from).await.map_err(|error| refused(error, &from))?;
     let mut held = mappings_of(&call.api, &account.name).await?;
     let items = page.rows.into_iter().map(|seen| {
         let mapping = held.remove(&seen.id);
@@ -149,9 +150,31 @@ fn channel(seen: Seen, mapping: Option<Mapping>) -> Channel {
     }
 }
 
-fn refused(error: Refused) -> Problem {
-    match error.throttled_until() {
-        Some(until) => Problem::new(&PROVIDER_LIMIT, error.to_string()).with_context(json!({ "until": until })),
-        None => Problem::new(&PROVIDER_REFUSED, error.to_string()).because(error),
+/// Where the list is read from. A token is the provider's own, and what cannot be one costs no call.
+fn page_from(cursor: Option<NameCursor>) -> Result<PageFrom, Problem> {
+    let Some(NameCursor(token)) = cursor else { return Ok(PageFrom::Start) };
+    if token.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+        return Ok(PageFrom::Next(token));
+    }
+    Err(not_given_out())
+}
+
+fn not_given_out() -> Problem {
+    Problem::invalid(vec![InputError {
+        place: Place::Query,
+        field: "cursor".to_owned(),
+        problem: "was not given out for this list, or does not count any more".to_owned(),
+        remedy: "give `next_cursor` of the page before, or leave it out to begin anew".to_owned(),
+    }])
+}
+
+fn refused(error: Refused, from: &PageFrom) -> Problem {
+    match error {
+        Refused::Throttled(Throttled { until, .. }) => {
+            Problem::new(&PROVIDER_LIMIT, error.to_string()).with_context(json!({ "until": until }))
+        }
+        Refused::NeedsConsent { .. } => Problem::new(&NEEDS_CONSENT, format!("{error}; connect the account again")),
+        Refused::Rejected { .. } if *from != PageFrom::Start => not_given_out().because(error),
+        error => Problem::new(&PROVIDER_REFUSED, error.to_string()).because(error),
     }
 }

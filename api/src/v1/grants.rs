@@ -30,7 +30,7 @@ pub(crate) const NO_PUBLIC_URL: Refusal = Refusal::new(
 pub(crate) const FOREIGN_RETURN: Refusal =
     Refusal::new(422, "foreign_return", "`return_to` is no path of this server.");
 /// The grant does not count any more.
-const NEEDS_CONSENT: Refusal =
+pub(super) const NEEDS_CONSENT: Refusal =
     Refusal::new(409, "needs_consent", "The provider refuses the grant, or there is none: connect the account.");
 /// The provider asks to wait.
 const THROTTLED: Refusal =

@@ -1,12 +1,13 @@
 //! Mappings, their syncs and the channels of an account through the API.
 
 use api::Role;
+use api::page::NameCursor;
 use event_log::{Direction, Filter, GlobalPosition};
 use gateway::sync::jobs;
 use reqwest::Method;
 use serde_json::{Value, json};
-use simulator::Seed;
 use simulator::seed::CliqOptions;
+use simulator::{Seed, Simulator};
 use testkit::store::Backend;
 
 use crate::server::{Answer, SECRET, Server, start, start_with};
@@ -20,7 +21,11 @@ testkit::on_both_databases! {
     of_many_requests_for_one_channel_one_wins,
     sync_is_asked_for_and_seen_and_what_failed_is_retried,
     channels_are_listed_with_the_rooms_that_have_them,
+    a_cursor_of_channels_that_was_not_given_out_is_refused_as_any_other,
+    channels_of_an_account_without_consent_are_a_matter_for_a_person,
 }
+
+const CHANNELS: &str = "/api/v1/accounts/org-a/channels";
 
 fn mapping(room: &str) -> Value {
     json!({"account": "org-a", "channel_id": "O1", "chat_id": "CT_1", "channel_name": "#ops", "client_id": "c",
@@ -192,7 +197,8 @@ async fn sync_is_asked_for_and_seen_and_what_failed_is_retried(on: Backend) {
     server.stop().await;
 }
 
-async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
+/// An account with channels at a simulated provider, and one that has none.
+async fn with_channels(on: Backend) -> (Simulator, Server) {
     let simulator = simulator::start(&Seed::cliq(&CliqOptions::default()), simulator::Options::default()).unwrap();
     let base = simulator.base_url();
     let settings = format!(
@@ -202,10 +208,13 @@ async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
          cliq = \"{base}/cliq\"\n[accounts.partner]\nprovider = \"generic\"\norganization = \"acme\"\n\
          webhook = {{ verify = \"hmac\", secret = \"s\", header = \"X-Signature\" }}\n"
     );
-    let server = start_with(on, &settings).await;
+    (simulator, start_with(on, &settings).await)
+}
+
+async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
+    let (_simulator, server) = with_channels(on).await;
     let manager = server.token(Role::Manager, Some("acme"));
-    let path = "/api/v1/accounts/org-a/channels";
-    let seen = server.get(&manager, path).await;
+    let seen = server.get(&manager, CHANNELS).await;
     assert_eq!(seen.items("channel_id").len(), 6);
     let chosen = seen.body["items"][2].clone();
     let mut body = mapping("1");
@@ -213,7 +222,7 @@ async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
         body[field] = chosen[field].clone();
     }
     let mapped = create(&server, &manager, body).await;
-    let seen = server.get(&manager, path).await;
+    let seen = server.get(&manager, CHANNELS).await;
     let held: Vec<&Value> =
         seen.body["items"].as_array().unwrap().iter().filter(|one| !one["mapping_id"].is_null()).collect();
     assert_eq!((held.len(), &held[0]["mapping_id"]), (1, &mapped.body["mapping_id"]));
@@ -221,6 +230,31 @@ async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
     let none = server.get(&manager, "/api/v1/accounts/partner/channels").await;
     assert_eq!((none.status, none.code()), (409, "account_without_channels"));
     let stranger = server.token(Role::Admin, Some("umbrella"));
-    assert_eq!(server.get(&stranger, path).await.status, 404);
+    assert_eq!(server.get(&stranger, CHANNELS).await.status, 404);
+    server.stop().await;
+}
+
+async fn a_cursor_of_channels_that_was_not_given_out_is_refused_as_any_other(on: Backend) {
+    let (simulator, server) = with_channels(on).await;
+    let manager = server.token(Role::Manager, Some("acme"));
+    let lists = || simulator.control().journal(0).iter().filter(|entry| entry.route == "cliq.channels").count();
+    for (token, asked) in [("abc", 1), ("\u{fffd}", 1), ("a\nb", 1)] {
+        let cursor = NameCursor::written(token);
+        let answer = server.get(&manager, &format!("{CHANNELS}?cursor={cursor}")).await;
+        assert_eq!((answer.status, answer.code()), (400, "invalid_request"), "{token:?}: {}", answer.body);
+        let error = &answer.body["errors"][0];
+        assert_eq!((&error["in"], &error["field"]), (&json!("query"), &json!("cursor")), "{token:?}");
+        assert_eq!(lists(), asked, "what cannot be a token costs no call");
+    }
+    server.stop().await;
+}
+
+async fn channels_of_an_account_without_consent_are_a_matter_for_a_person(on: Backend) {
+    let (_simulator, server) = with_channels(on).await;
+    let admin = server.token(Role::Admin, Some("acme"));
+    assert_eq!(server.post(&admin, "/api/v1/accounts/org-a/disconnect").await.status, 200);
+    let answer = server.get(&server.token(Role::Manager, Some("acme")), CHANNELS).await;
+    assert_eq!((answer.status, answer.code()), (409, "needs_consent"), "{}", answer.body);
+    assert!(answer.body["detail"].as_str().unwrap().contains("connect the account"), "{}", answer.body);
     server.stop().await;
 }
