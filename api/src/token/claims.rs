@@ -15,7 +15,7 @@ pub struct Claims {
     pub subject: String,
     /// The highest role; `None` where it names none that exists.
     pub role: Option<Role>,
-    /// Whose.
+    /// Whose; `None` where it says nothing about that.
     pub organization: Option<String>,
 }
 
@@ -23,7 +23,7 @@ impl Claims {
     /// Reads the claims of a token whose signature is right.
     ///
     /// # Errors
-    /// Problems with the status 401: its time is not now, or it lacks what it must have.
+    /// Problems with the status 401: its time is not now, it lacks what it must have, or it says it in no form that counts.
     pub(super) fn read(claims: Map<String, Value>, settings: &Auth, now: DateTime<Utc>) -> Result<Self, Problem> {
         let leeway = TimeDelta::from_std(settings.leeway).unwrap_or_default();
         let Some(expires_at) = moment(&claims, "exp")? else {
@@ -44,8 +44,17 @@ impl Claims {
         Ok(Claims {
             subject: subject.to_owned(),
             role: names.filter_map(|name| name.parse().ok()).max(),
-            organization: text(&settings.organization_claim).map(str::to_owned),
+            organization: organization(&claims, &settings.organization_claim)?,
         })
+    }
+}
+
+/// Whose the bearer is. Who names none reaches every organisation, so what is no name must not pass for none.
+fn organization(claims: &Map<String, Value>, name: &str) -> Result<Option<String>, Problem> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(Value::String(organization)) if !organization.trim().is_empty() => Ok(Some(organization.clone())),
+        Some(_) => Err(invalid("the token's organisation is no text, or an empty one")),
     }
 }
 
@@ -103,6 +112,20 @@ mod tests {
         assert_eq!(at(999_940, 0), Err("token_expired"));
         assert_eq!(at(2_000_000, 1_000_060), Ok(()));
         assert_eq!(at(2_000_000, 1_000_061), Err("token_expired"));
+    }
+
+    #[test]
+    fn an_organisation_that_is_no_name_does_not_pass_for_none() {
+        let of = |mut claims: Value, organization: Value| {
+            claims["organization"] = organization;
+            read(claims).map(|claims| claims.organization)
+        };
+        let claims = json!({"sub": "a", "exp": 2_000_000, "role": "super_admin"});
+        assert_eq!(read(claims.clone()).unwrap().organization, None);
+        assert_eq!(of(claims.clone(), json!("acme")), Ok(Some("acme".to_owned())));
+        for wrong in [json!(null), json!(""), json!(" "), json!(5), json!(true), json!(["other"]), json!({"id": "other"})] {
+            assert_eq!(of(claims.clone(), wrong.clone()), Err("token_invalid"), "{wrong}");
+        }
     }
 
     #[test]
