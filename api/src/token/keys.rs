@@ -1,7 +1,8 @@
 //! The public keys at `auth.jwks_url` (RFC 7517), kept in memory.
 //!
 //! They are fetched when a token names a key that is not known, at most every 30 seconds, and when they are older than ten
-//! minutes, so that a key that was withdrawn stops counting. While the address does not answer, the known ones count on.
+//! minutes, so that a key that was withdrawn stops counting. While the address does not answer, the known ones count on for
+//! a day since the last fetch, and then no longer: a key may have been withdrawn because somebody else has it.
 //! A request waits for a fetch for two seconds at most; the fetch goes on without it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +25,8 @@ const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::seconds(30);
 const RETRY_AFTER: TimeDelta = TimeDelta::seconds(5);
 /// Keys older than this are fetched anew.
 const FRESH_FOR: TimeDelta = TimeDelta::minutes(10);
+/// Keys older than this are not believed any more.
+const BELIEVED_FOR: TimeDelta = TimeDelta::hours(24);
 /// How long one fetch may take.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long one request waits for a fetch.
@@ -76,6 +79,12 @@ enum FetchError {
     Unreadable(#[from] serde_json::Error),
 }
 
+impl State {
+    fn is_believed(&self, now: DateTime<Utc>) -> bool {
+        self.fetched_at.is_some_and(|at| now < at + BELIEVED_FOR)
+    }
+}
+
 impl Keys {
     pub(super) fn new(url: Url, clock: SharedClock) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let http = providers::http::client()?;
@@ -107,7 +116,7 @@ impl Keys {
         }
         match self.look(algorithm, id) {
             Some(key) => Ok(key),
-            None if self.with(|state| state.fetched_at.is_none()) => {
+            None if !self.with(|state| state.is_believed(self.clock.now())) => {
                 Err(Problem::new(&problem::KEYS_UNAVAILABLE, "the keys at auth.jwks_url cannot be had at present"))
             }
             None => Err(invalid("the token is signed with a key that is not known here")),
@@ -115,7 +124,11 @@ impl Keys {
     }
 
     fn look(&self, algorithm: Algorithm, id: Option<&str>) -> Option<DecodingKey> {
+        let now = self.clock.now();
         self.with(|state| {
+            if !state.is_believed(now) {
+                return None;
+            }
             let mut fitting = state.keys.iter().filter(|key| key.algorithm == algorithm);
             match id {
                 Some(id) => fitting.find(|key| key.id.as_deref() == Some(id)).map(|key| key.key.clone()),
@@ -149,12 +162,14 @@ impl Keys {
             Ok(Err(error)) => {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "the keys at auth.jwks_url cannot be had; those that are known count on"
+                    "the keys at auth.jwks_url cannot be had; those that are known count on for a day since the last fetch"
                 );
                 RETRY_AFTER
             }
             Err(_) => {
-                tracing::warn!("auth.jwks_url does not answer; the keys that are known count on");
+                tracing::warn!(
+                    "auth.jwks_url does not answer; the keys that are known count on for a day since the last fetch"
+                );
                 RETRY_AFTER
             }
         };

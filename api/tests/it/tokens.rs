@@ -167,6 +167,24 @@ async fn a_key_server_that_is_silent_holds_nobody_up_for_long() {
     keys.stop().await;
 }
 
+#[actix_web::test]
+async fn keys_that_cannot_be_looked_at_again_are_believed_for_a_day() {
+    let keys = KeyServer::start();
+    let signer = Signer::ed25519();
+    keys.publish(vec![signer.public("e")]);
+    let server = with_keys(&keys, "").await;
+    let expires_late = with("exp", (start_time().timestamp() + 1_000_000).into());
+    let token = signer.token(&json!({"alg": "EdDSA", "kid": "e"}), &expires_late);
+    assert_eq!(outcome(&server, &token).await.0, 200);
+    keys.fall_silent();
+    server.clock.advance(TimeDelta::hours(24) - TimeDelta::seconds(1));
+    assert_eq!(outcome(&server, &token).await.0, 200);
+    server.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(outcome(&server, &token).await, (503, "keys_unavailable".to_owned()));
+    server.stop().await;
+    keys.stop().await;
+}
+
 #[test]
 fn a_secret_that_is_too_short_is_refused_at_the_start_with_the_remedy() {
     let error = api::token::Error::ShortSecret { bytes: 12 };
