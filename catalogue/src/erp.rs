@@ -6,6 +6,8 @@ use uuid::Uuid;
 
 /// An account of the ERP is like this from now on.
 pub const USER_CHANGED: EventType = EventType::new("erp_user.changed");
+/// A person has said which role an account has, or that the table of roles is to say it again.
+pub const USER_ROLE_DECIDED: EventType = EventType::new("user_role.decided");
 /// A customer's salesperson, or why there is none, is this from now on.
 pub const ASSIGNMENT_CHANGED: EventType = EventType::new("customer_assignment.changed");
 /// Somebody of the ERP wants a customer to have another salesperson; Books is to follow.
@@ -150,6 +152,19 @@ pub struct User {
     /// The account that counts instead, where they were merged.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub merged_into: Option<Uuid>,
+}
+
+/// Data of [`USER_ROLE_DECIDED`], in the stream of the account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRoleDecided {
+    /// The account.
+    pub erp_user_id: Uuid,
+    /// Its user in Books.
+    pub zoho_user_id: String,
+    /// The role, whatever the table says; null: the one that the table says.
+    pub erp_role: Option<String>,
+    /// Who decided: the subject of the event's actor.
+    pub decided_by: String,
 }
 
 /// Data of [`ASSIGNMENT_CHANGED`].

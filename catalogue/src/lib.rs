@@ -61,6 +61,7 @@ pub const ALL: &[&EventType] = &[
     &erp::ASSIGNMENT_CHANGED,
     &erp::SALESPERSON_ASSIGNED,
     &erp::CONFLICT_FOUND,
+    &erp::USER_ROLE_DECIDED,
     &erp::CONFLICT_DECIDED,
     &erp::CONFLICT_RESOLVED,
     &batch::COMPOSED,

@@ -38,6 +38,22 @@ pub enum Error {
         /// What was asked for.
         contact_id: String,
     },
+    /// There is no such account of the ERP, or it is another organisation's.
+    #[error("there is no user {erp_user_id}")]
+    UnknownUser {
+        /// What was asked for, by its id in the ERP.
+        erp_user_id: Uuid,
+    },
+    /// There is no such role in the ERP. The caller takes one that exists, or somebody adds it to the settings.
+    #[error("there is no role {role:?}; {}", existing(account, roles))]
+    UnknownRole {
+        /// What was asked for.
+        role: String,
+        /// The account whose settings name the roles.
+        account: String,
+        /// Those that exist.
+        roles: Vec<String>,
+    },
     /// There is no such conflict, or it is another organisation's.
     #[error("there is no conflict {conflict_id}")]
     UnknownConflict {
@@ -73,6 +89,13 @@ impl From<event_log::sqlx::Error> for Error {
     fn from(source: event_log::sqlx::Error) -> Self {
         Error::Log(source.into())
     }
+}
+
+fn existing(account: &str, roles: &[String]) -> String {
+    if roles.is_empty() {
+        return format!("there are none yet: add some to [accounts.{account}.books.roles]");
+    }
+    format!("the roles are {}: [accounts.{account}.books.roles] and `default_role` name them", roles.join(", "))
 }
 
 fn holder(mapping: Option<&Mapping>) -> String {

@@ -21,5 +21,5 @@ pub use users::{UserCounts, record_users};
 
 pub(crate) use assign::{give, has};
 pub(crate) use customer::{load as load_customer, of_ids as customers_of_ids, save as save_customers};
-pub(crate) use resolve::{after, decide_accounts, decide_assignment};
-pub(crate) use user::{all as all_users, save as save_users};
+pub(crate) use resolve::{after, decide_accounts, decide_assignment, next};
+pub(crate) use user::{all as all_users, every as every_user, save as save_users};

@@ -1,7 +1,7 @@
 //! The accounts of the ERP, as decisions tell them.
 
 use catalogue::books::{USERS_LISTED, UsersListed};
-use catalogue::erp::{self, USER_CHANGED, UserState};
+use catalogue::erp::{self, USER_CHANGED, USER_ROLE_DECIDED, UserRoleDecided, UserState};
 use chrono::{DateTime, Utc};
 use event_log::{Error, EventType, ScannedEvent};
 use uuid::Uuid;
@@ -45,6 +45,10 @@ row! {
         zoho_role: Option<String>,
         /// The role here; absent where a person has to say.
         erp_role: Option<String>,
+        /// Who decided it; absent where the table of roles says it.
+        role_decided_by: Option<String>,
+        /// When that was decided.
+        role_decided_at: Option<DateTime<Utc>>,
         /// Where it stands.
         state: ErpUserState,
         /// Whether it is in use.
@@ -75,6 +79,7 @@ pub(crate) struct Change {
 
 enum What {
     Changed(erp::User),
+    RoleDecided { by: Option<String> },
     Listed,
 }
 
@@ -82,7 +87,7 @@ impl Projection for ErpUsers {
     type Row = ErpUser;
     type Change = Change;
     const NAME: &'static str = "erp_users";
-    const EVENT_TYPES: &'static [&'static EventType] = &[&USER_CHANGED, &USERS_LISTED];
+    const EVENT_TYPES: &'static [&'static EventType] = &[&USER_CHANGED, &USER_ROLE_DECIDED, &USERS_LISTED];
 
     fn read(event: &ScannedEvent<'_>, changes: &mut Changes<Self>) -> Result<(), Error> {
         let account = event.account.as_deref().unwrap_or_default();
@@ -95,6 +100,10 @@ impl Projection for ErpUsers {
         if event.is(&USER_CHANGED) {
             let user: erp::User = event.decode()?;
             push(user.zoho_user_id.clone(), What::Changed(user));
+        } else if event.is(&USER_ROLE_DECIDED) {
+            let decided: UserRoleDecided = event.decode()?;
+            let by = decided.erp_role.is_some().then_some(decided.decided_by);
+            push(decided.zoho_user_id, What::RoleDecided { by });
         } else if event.is(&USERS_LISTED) {
             for user_id in event.decode::<UsersListed>()?.user_ids {
                 push(user_id, What::Listed);
@@ -109,6 +118,12 @@ impl Projection for ErpUsers {
         let user = match change.what {
             What::Listed => {
                 row.last_synced_at = Some(change.at);
+                return;
+            }
+            What::RoleDecided { by } => {
+                row.role_decided_at = by.is_some().then_some(change.at);
+                row.role_decided_by = by;
+                row.updated_at = change.at;
                 return;
             }
             What::Changed(user) => user,

@@ -1,28 +1,59 @@
 //! A file of assignments, applied to the customers of an account.
 
+mod check;
+
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use catalogue::actor::Actor;
 use catalogue::erp::{ConflictKind, conflict_id};
 use event_log::{Log, UnitOfWork};
+use serde::Serialize;
+use service::config::Config;
 use service::config::account::Books;
-use service::config::{Account, Config, UnknownAccount};
 
-use super::check::check;
-use super::file::AssignmentsFile;
-use super::report::{Outcome, Report};
+use super::file::{self, Contents, Sort};
+use super::reach;
+use super::report::{Mode, Outcome, Report};
+use super::unreadable::Unreadable;
 use crate::salesperson::{self, Customer, Story, User};
 use crate::{Error, conflict};
 
-/// How far a file is to be applied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// Nothing changes; the outcomes are what would become of the lines.
-    DryRun,
-    /// Everything changes, or nothing if one line is refused.
-    AllOrNothing,
-    /// What is not refused changes.
-    Partial,
+const SORT: Sort = Sort {
+    column: "zoho_contact_id",
+    without_value: "no customer is named",
+    without_person: "no salesperson is named; a customer can be given to another one, not to nobody",
+};
+
+/// Which customers are to have which salespeople, as a file says: `zoho_contact_id` and `zoho_user_id` or `email`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignmentsFile(Contents);
+
+impl AssignmentsFile {
+    /// Reads a file with a header to its end; blocks as the reader does. Lines without any value are left out.
+    ///
+    /// # Errors
+    /// The first reason for which it cannot be understood.
+    pub fn read(input: impl Read) -> Result<Self, Unreadable> {
+        file::read(input, &SORT).map(AssignmentsFile)
+    }
+}
+
+/// What became of one line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssignmentLine {
+    /// Its number in the file, from 1.
+    pub line: u64,
+    /// The customer as it names it, by its contact in Books; may be empty.
+    pub contact: String,
+    /// The user of Books that it means; absent where it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zoho_user_id: Option<String>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Gives every customer that a file names to the salesperson that it names. What is so already stays and makes no event;
@@ -41,16 +72,13 @@ pub async fn assignments(
     account: &str,
     file: AssignmentsFile,
     mode: Mode,
-) -> Result<Report, Error> {
-    let account = within_reach(actor, config, account)?;
-    let Some(books) = account.books.clone() else {
-        return Err(Error::invalid("account", "has no settings of Books, so it has no customers"));
-    };
+) -> Result<Report<AssignmentLine>, Error> {
+    let (account, books) = reach::with_books(actor, config, account)?;
     let story = Story::of_actor(actor, &account.name, &account.organization);
     if mode == Mode::DryRun {
         let readers = log.database().readers();
         let users = salesperson::all_users(readers, &account.name).await?;
-        let contact_ids = file.lines.iter().map(|line| line.contact_id.as_str());
+        let contact_ids = file.0.lines.iter().map(|line| line.value.as_str());
         let customers = salesperson::customers_of_ids(readers, &account.name, contact_ids).await?;
         return Ok(report(&story, &file, &users, &by_id(customers, actor)));
     }
@@ -58,11 +86,11 @@ pub async fn assignments(
     log.write(move |unit| {
         Box::pin(async move {
             let users = salesperson::all_users(unit.connection(), &story.account).await?;
-            let contact_ids = file.lines.iter().map(|line| line.contact_id.as_str());
+            let contact_ids = file.0.lines.iter().map(|line| line.value.as_str());
             let customers = salesperson::customers_of_ids(unit.connection(), &story.account, contact_ids).await?;
             let mut customers = by_id(customers, &actor);
             let mut report = report(&story, &file, &users, &customers);
-            report.applied = report.refused == 0 || mode == Mode::Partial;
+            report.applied = report.applies(mode);
             if report.applied {
                 apply(unit, &story, &books, &users, &mut customers, &report).await?;
             }
@@ -70,16 +98,6 @@ pub async fn assignments(
         })
     })
     .await
-}
-
-/// An account of another organisation is answered as one that does not exist.
-fn within_reach<'c>(actor: &Actor, config: &'c Config, name: &str) -> Result<&'c Account, Error> {
-    let is_near = |account: &&Account| actor.organization.as_ref().is_none_or(|own| *own == account.organization);
-    config.accounts.get(name).filter(is_near).ok_or_else(|| {
-        let known = config.accounts.values().filter(is_near).map(|account| account.name.clone()).collect();
-        let unknown = UnknownAccount { name: name.to_owned(), known };
-        Error::invalid("account", format!("is not configured: {unknown}"))
-    })
 }
 
 fn by_id(customers: Vec<Customer>, actor: &Actor) -> BTreeMap<String, Customer> {
@@ -93,8 +111,9 @@ fn report(
     file: &AssignmentsFile,
     users: &BTreeMap<String, User>,
     customers: &BTreeMap<String, Customer>,
-) -> Report {
-    Report::of(&story.account, file.byte_order_mark, check(&file.lines, users, customers))
+) -> Report<AssignmentLine> {
+    let Contents { byte_order_mark, lines } = &file.0;
+    Report::of(&story.account, *byte_order_mark, check::check(lines, users, customers), |line| line.outcome)
 }
 
 /// Changes what differs, as the report says.
@@ -104,7 +123,7 @@ async fn apply(
     books: &Books,
     users: &BTreeMap<String, User>,
     customers: &mut BTreeMap<String, Customer>,
-    report: &Report,
+    report: &Report<AssignmentLine>,
 ) -> Result<(), Error> {
     let mut appends = Vec::new();
     let mut changed = Vec::new();

@@ -8,11 +8,22 @@ use super::{LONGEST_LINE_BYTES, MOST_LINES};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Which customers are to have which salespeople, as a file says.
+/// What a file of one sort says of people.
+#[derive(Debug)]
+pub(super) struct Sort {
+    /// The column that says it.
+    pub(super) column: &'static str,
+    /// What is wrong with a line that has nothing there.
+    pub(super) without_value: &'static str,
+    /// What is wrong with a line that names nobody.
+    pub(super) without_person: &'static str,
+}
+
+/// A file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AssignmentsFile {
-    /// Whether the file began with a byte-order mark, which was left out.
-    pub byte_order_mark: bool,
+pub(super) struct Contents {
+    /// Whether it began with a byte-order mark, which was left out.
+    pub(super) byte_order_mark: bool,
     pub(super) lines: Vec<Line>,
 }
 
@@ -21,18 +32,19 @@ pub struct AssignmentsFile {
 pub(super) struct Line {
     /// Its number in the file, from 1.
     pub(super) number: u64,
-    pub(super) contact_id: String,
+    /// What it says of the person.
+    pub(super) value: String,
     pub(super) person: Person,
 }
 
-/// How a line names a salesperson.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a line names a person.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Person {
     /// By the id of a user of Books.
     User(String),
     /// By an address, in lower case.
     Email(String),
-    /// Not at all: this is wrong with the line.
+    /// Not at all, or says nothing of them: this is wrong with the line.
     Broken(String),
 }
 
@@ -40,10 +52,10 @@ pub(super) enum Person {
 ///
 /// # Errors
 /// The first reason for which it cannot be understood.
-pub fn read(input: impl Read) -> Result<AssignmentsFile, Unreadable> {
+pub(super) fn read(input: impl Read, sort: &Sort) -> Result<Contents, Unreadable> {
     let mut texts = Texts { input: BufReader::new(input), number: 0, byte_order_mark: false };
-    let Some(first) = texts.next_filled()? else { return Err(Unreadable::Empty) };
-    let header = Header::read(texts.number, &first)?;
+    let Some(first) = texts.next_filled()? else { return Err(Unreadable::Empty { column: sort.column }) };
+    let header = Header::read(texts.number, &first, sort.column)?;
     let mut lines = Vec::new();
     while let Some(text) = texts.next_filled()? {
         let number = texts.number;
@@ -54,9 +66,9 @@ pub fn read(input: impl Read) -> Result<AssignmentsFile, Unreadable> {
         if lines.len() == MOST_LINES {
             return Err(Unreadable::TooManyLines);
         }
-        lines.push(line(number, &header, &values));
+        lines.push(line(number, sort, &header, &values));
     }
-    Ok(AssignmentsFile { byte_order_mark: texts.byte_order_mark, lines })
+    Ok(Contents { byte_order_mark: texts.byte_order_mark, lines })
 }
 
 /// The values of one line without the spaces around them; none where a quote does not close.
@@ -76,20 +88,18 @@ pub(super) fn fields(text: &str, separator: char) -> Option<Vec<String>> {
     (!is_open).then(|| record.iter().map(|value| value.trim().to_owned()).collect())
 }
 
-fn line(number: u64, header: &Header, values: &[String]) -> Line {
-    let contact_id = values.get(header.contact).cloned().unwrap_or_default();
+fn line(number: u64, sort: &Sort, header: &Header, values: &[String]) -> Line {
+    let value = values.get(header.value).cloned().unwrap_or_default();
     let person = match values.get(header.person) {
         _ if values.len() != header.columns => {
             Person::Broken(format!("the header has {} columns, this line {}", header.columns, values.len()))
         }
-        _ if contact_id.is_empty() => Person::Broken("no customer is named".to_owned()),
+        _ if value.is_empty() => Person::Broken(sort.without_value.to_owned()),
         Some(person) if !person.is_empty() && header.by_email => Person::Email(person.to_lowercase()),
         Some(person) if !person.is_empty() => Person::User(person.clone()),
-        _ => {
-            Person::Broken("no salesperson is named; a customer can be given to another one, not to nobody".to_owned())
-        }
+        _ => Person::Broken(sort.without_person.to_owned()),
     };
-    Line { number, contact_id, person }
+    Line { number, value, person }
 }
 
 /// The lines of a file as text.
@@ -144,6 +154,15 @@ mod tests {
     use super::*;
 
     const HEADER: &str = "zoho_contact_id,email\n";
+    const SORT: Sort = Sort {
+        column: "zoho_contact_id",
+        without_value: "no customer is named",
+        without_person: "no salesperson is named",
+    };
+
+    fn read(input: impl Read) -> Result<Contents, Unreadable> {
+        super::read(input, &SORT)
+    }
 
     fn refused(bytes: &[u8]) -> String {
         read(bytes).unwrap_err().to_string()
@@ -180,10 +199,14 @@ mod tests {
         });
         let reasons: Vec<&str> = reasons.collect();
         assert_eq!(
-            reasons[..3],
-            ["the header has 2 columns, this line 1", "the header has 2 columns, this line 3", "no customer is named"]
+            reasons,
+            [
+                "the header has 2 columns, this line 1",
+                "the header has 2 columns, this line 3",
+                SORT.without_value,
+                SORT.without_person
+            ]
         );
-        assert!(reasons[3].starts_with("no salesperson is named"));
     }
 
     #[test]

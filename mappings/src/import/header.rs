@@ -3,11 +3,11 @@
 use super::file::fields;
 use super::unreadable::Unreadable;
 
-/// What a header must name, for those whose does not.
-pub(super) const EXPECTED: &str =
-    "`zoho_contact_id` and one of `zoho_user_id` and `email`, separated by commas, semicolons or tabs";
+/// What a header must name beside `column`, for those whose does not.
+pub(super) fn expected(column: &str) -> String {
+    format!("`{column}` and one of `{USER}` and `{EMAIL}`, separated by commas, semicolons or tabs")
+}
 
-const CONTACT: &str = "zoho_contact_id";
 const USER: &str = "zoho_user_id";
 const EMAIL: &str = "email";
 
@@ -19,36 +19,38 @@ const SEPARATORS: [char; 3] = ['\t', ';', ','];
 pub(super) struct Header {
     pub(super) separator: char,
     pub(super) columns: usize,
-    pub(super) contact: usize,
+    /// The one that says something of each person.
+    pub(super) value: usize,
     pub(super) person: usize,
-    /// Whether salespeople are named by their addresses, not by their ids.
+    /// Whether people are named by their addresses, not by their ids.
     pub(super) by_email: bool,
 }
 
 impl Header {
-    /// The columns that a line names, whatever their order, their case and the spaces around them.
-    pub(super) fn read(line: u64, text: &str) -> Result<Self, Unreadable> {
+    /// The columns that a line names, `column` and one for people, whatever their order, their case and the spaces around
+    /// them.
+    pub(super) fn read(line: u64, text: &str, column: &'static str) -> Result<Self, Unreadable> {
         let count = |separator: &char| text.matches(*separator).count();
         let separator = SEPARATORS.into_iter().max_by_key(count).unwrap_or(',');
         let names = fields(text, separator).ok_or(Unreadable::UnclosedQuote { line })?;
         let names: Vec<String> = names.into_iter().map(|name| name.to_lowercase()).collect();
         let at = |wanted: &str| names.iter().position(|name| name == wanted);
-        let (contact, user, email) = (at(CONTACT), at(USER), at(EMAIL));
-        let problems = problems(&names);
-        match (contact, user.or(email)) {
-            (Some(contact), Some(person)) if problems.is_empty() => {
-                Ok(Header { separator, columns: names.len(), contact, person, by_email: user.is_none() })
+        let (value, user, email) = (at(column), at(USER), at(EMAIL));
+        let problems = problems(&names, column);
+        match (value, user.or(email)) {
+            (Some(value), Some(person)) if problems.is_empty() => {
+                Ok(Header { separator, columns: names.len(), value, person, by_email: user.is_none() })
             }
-            _ => Err(Unreadable::Header { line, problems }),
+            _ => Err(Unreadable::Header { line, problems, column }),
         }
     }
 }
 
-fn problems(names: &[String]) -> Vec<String> {
+fn problems(names: &[String], column: &str) -> Vec<String> {
     let has = |wanted: &str| names.iter().any(|name| name == wanted);
     let mut problems = Vec::new();
-    if !has(CONTACT) {
-        problems.push(format!("the column `{CONTACT}` is missing"));
+    if !has(column) {
+        problems.push(format!("the column `{column}` is missing"));
     }
     match (has(USER), has(EMAIL)) {
         (false, false) => problems.push(format!("a column `{USER}` or `{EMAIL}` is missing")),
@@ -58,7 +60,7 @@ fn problems(names: &[String]) -> Vec<String> {
     for (at, name) in names.iter().enumerate() {
         if name.is_empty() {
             problems.push(format!("column {} has no name", at + 1));
-        } else if ![CONTACT, USER, EMAIL].contains(&name.as_str()) {
+        } else if ![column, USER, EMAIL].contains(&name.as_str()) {
             problems.push(format!("the column `{name}` is unknown"));
         } else if names[..at].contains(name) {
             problems.push(format!("the column `{name}` is there twice"));
@@ -72,18 +74,20 @@ fn problems(names: &[String]) -> Vec<String> {
 mod tests {
     use super::*;
 
+    const CONTACT: &str = "zoho_contact_id";
+
     fn refused(text: &str) -> String {
-        Header::read(1, text).unwrap_err().to_string()
+        Header::read(1, text, CONTACT).unwrap_err().to_string()
     }
 
     #[test]
     fn separators_are_found_by_the_header() {
         for separator in [',', ';', '\t'] {
-            let header = Header::read(1, &format!("email{separator}\"Zoho_Contact_Id\" ")).unwrap();
-            let expected = Header { separator, columns: 2, contact: 1, person: 0, by_email: true };
+            let header = Header::read(1, &format!("email{separator}\"Zoho_Contact_Id\" "), CONTACT).unwrap();
+            let expected = Header { separator, columns: 2, value: 1, person: 0, by_email: true };
             assert_eq!(header, expected);
         }
-        assert!(!Header::read(1, "zoho_contact_id,zoho_user_id").unwrap().by_email);
+        assert!(!Header::read(1, "zoho_contact_id,zoho_user_id", CONTACT).unwrap().by_email);
     }
 
     #[test]

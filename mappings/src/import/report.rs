@@ -2,40 +2,34 @@
 
 use serde::Serialize;
 
-/// What became of a file.
+/// How far a file is to be applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Nothing changes; the outcomes are what would become of the lines.
+    DryRun,
+    /// Everything changes, or nothing if one line is refused.
+    AllOrNothing,
+    /// What is not refused changes.
+    Partial,
+}
+
+/// What became of a file with lines like `L`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Report {
-    /// The account whose customers it is about.
+pub struct Report<L> {
+    /// The account whose customers or users it is about.
     pub account: String,
     /// Whether what differs was changed. If not, the outcomes are what would become of the lines.
     pub applied: bool,
     /// Whether a byte-order mark was left out.
     pub byte_order_mark: bool,
-    /// Lines of each outcome.
+    /// Lines that say what is so.
     pub unchanged: u64,
     /// Lines that differ from what is so.
     pub changed: u64,
     /// Lines that cannot be applied.
     pub refused: u64,
     /// Every line that says something, in their order.
-    pub lines: Vec<LineReport>,
-}
-
-/// What became of one line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LineReport {
-    /// Its number in the file, from 1.
-    pub line: u64,
-    /// The customer as it names it, by its contact in Books; may be empty.
-    pub contact: String,
-    /// The user of Books that it means; absent where it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zoho_user_id: Option<String>,
-    /// What became of it.
-    pub outcome: Outcome,
-    /// Why it is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub lines: Vec<L>,
 }
 
 /// What becomes of a line.
@@ -60,11 +54,15 @@ impl Outcome {
             Outcome::Refused => "refused",
         }
     }
+
+    pub(super) fn of(is_so: bool) -> Self {
+        if is_so { Outcome::Unchanged } else { Outcome::Changed }
+    }
 }
 
-impl Report {
-    pub(super) fn of(account: &str, byte_order_mark: bool, lines: Vec<LineReport>) -> Self {
-        let count = |outcome: Outcome| lines.iter().filter(|line| line.outcome == outcome).count() as u64;
+impl<L> Report<L> {
+    pub(super) fn of(account: &str, byte_order_mark: bool, lines: Vec<L>, outcome_of: impl Fn(&L) -> Outcome) -> Self {
+        let count = |wanted: Outcome| lines.iter().filter(|line| outcome_of(line) == wanted).count() as u64;
         Report {
             account: account.to_owned(),
             applied: false,
@@ -74,5 +72,10 @@ impl Report {
             refused: count(Outcome::Refused),
             lines,
         }
+    }
+
+    /// Whether what differs is to be changed.
+    pub(super) fn applies(&self, mode: Mode) -> bool {
+        mode == Mode::Partial || mode == Mode::AllOrNothing && self.refused == 0
     }
 }

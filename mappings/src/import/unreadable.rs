@@ -7,15 +7,20 @@ use super::{LONGEST_LINE_BYTES, MOST_LINES};
 #[non_exhaustive]
 pub enum Unreadable {
     /// It has no line that says something.
-    #[error("the file is empty; expected a header with {}", super::header::EXPECTED)]
-    Empty,
+    #[error("the file is empty; expected a header with {}", super::header::expected(column))]
+    Empty {
+        /// The column that it needs beside the one for people.
+        column: &'static str,
+    },
     /// Its first line does not name the columns that are needed, or names others.
-    #[error("line {line}: {}; expected a header with {}", problems.join(", "), super::header::EXPECTED)]
+    #[error("line {line}: {}; expected a header with {}", problems.join(", "), super::header::expected(column))]
     Header {
         /// The line, from 1.
         line: u64,
         /// Everything that is wrong with it.
         problems: Vec<String>,
+        /// The column that it needs beside the one for people.
+        column: &'static str,
     },
     /// Bytes that are no text.
     #[error("line {line} is not UTF-8; save the file as CSV in UTF-8")]

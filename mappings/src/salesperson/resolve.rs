@@ -33,7 +33,7 @@ pub(crate) fn decide_accounts(
     let mut decided = AccountsDecided::default();
     for (user_id, user) in users.iter_mut() {
         let standing = standings.get(user_id).unwrap_or(&Standing::Clear);
-        let account = decide::account(user, standing, books.role_of(user.fact.role.as_deref()));
+        let account = decide::account(user, standing, user.erp_role(books));
         let kind = match &user.erp {
             Some(before) if *before == account => continue,
             Some(_) => &mut decided.updated,
@@ -96,7 +96,7 @@ pub(crate) fn decide_assignment(
 }
 
 /// The append of one event on the version that is known, which is the next one then.
-pub(super) fn next(stream: event_log::StreamName, version: &mut StreamVersion, event: NewEvent) -> Append {
+pub(crate) fn next(stream: event_log::StreamName, version: &mut StreamVersion, event: NewEvent) -> Append {
     let append = Append::new(stream, vec![event]).expecting(ExpectedVersion::Exact(*version));
     version.0 += 1;
     append

@@ -8,6 +8,8 @@ use chrono::{DateTime, Utc};
 use event_log::StreamVersion;
 use event_log::sql::{self, Builder, Connection, Row, Target};
 use event_log::sqlx;
+use service::config::account::Books;
+use uuid::Uuid;
 
 use crate::stored::{Stored, stored};
 
@@ -26,6 +28,8 @@ pub struct User {
     pub missed: i64,
     /// The account of the ERP.
     pub erp: Option<erp::User>,
+    /// The role here that a person decided.
+    pub decided_role: Option<String>,
     /// The last list that had it.
     pub seen_at: DateTime<Utc>,
     pub(crate) version: StreamVersion,
@@ -42,6 +46,7 @@ impl User {
             is_gone: false,
             missed: 0,
             erp: None,
+            decided_role: None,
             seen_at: now,
             version: StreamVersion(0),
             erp_version: StreamVersion(0),
@@ -52,6 +57,18 @@ impl User {
     #[must_use]
     pub fn is_live(&self) -> bool {
         !self.is_gone && matches!(self.fact.status.as_str(), "active" | "invited")
+    }
+
+    /// The id of its account in the ERP.
+    #[must_use]
+    pub fn erp_user_id(&self) -> Uuid {
+        erp::user_id(&self.account, &self.fact.user_id)
+    }
+
+    /// The role here: what a person decided, else what the table of roles says; none where a person has to say.
+    #[must_use]
+    pub fn erp_role<'r>(&'r self, books: &'r Books) -> Option<&'r str> {
+        self.decided_role.as_deref().or_else(|| books.role_of(self.fact.role.as_deref()))
     }
 
     /// What its address is compared by; none where it has no address.
@@ -65,7 +82,8 @@ impl User {
 /// Rows in one statement.
 const AT_ONCE: usize = 100;
 
-const COLUMNS: &str = "account, user_id, organization, version, fact, is_gone, missed, erp_version, erp, seen_at";
+const COLUMNS: &str = "account, user_id, organization, version, fact, is_gone, missed, erp_version, erp, \
+     decided_role, seen_at";
 
 /// All users of an account, by their ids.
 pub(crate) async fn all(target: impl Into<Target<'_>>, account: &str) -> Result<BTreeMap<String, User>, sqlx::Error> {
@@ -76,6 +94,14 @@ pub(crate) async fn all(target: impl Into<Target<'_>>, account: &str) -> Result<
     rows.iter().map(|row| read(row).map(|user| (user.fact.user_id.clone(), user))).collect()
 }
 
+/// All users of all accounts, or of one, by account and id.
+pub(crate) async fn every(target: impl Into<Target<'_>>, account: Option<&str>) -> Result<Vec<User>, sqlx::Error> {
+    let text =
+        format!("SELECT {COLUMNS} FROM books_users WHERE ($1 IS NULL OR account = $1) ORDER BY account, user_id");
+    let rows = sql::query_composed(text).bind(account).fetch_all(target).await?;
+    rows.iter().map(read).collect()
+}
+
 /// Writes whole rows.
 pub(crate) async fn save(connection: &mut Connection, users: &[&User]) -> Result<(), sqlx::Error> {
     for users in users.chunks(AT_ONCE) {
@@ -84,12 +110,13 @@ pub(crate) async fn save(connection: &mut Connection, users: &[&User]) -> Result
             row.push_bind(&user.account).push_bind(&user.fact.user_id).push_bind(&user.organization);
             row.push_bind(user.version.0).push_bind(stored(&user.fact));
             row.push_bind(user.is_gone).push_bind(user.missed).push_bind(user.erp_version.0);
-            row.push_bind(user.erp.as_ref().map(stored)).push_bind(user.seen_at);
+            row.push_bind(user.erp.as_ref().map(stored)).push_bind(&user.decided_role).push_bind(user.seen_at);
         });
         query.push(
             " ON CONFLICT (account, user_id) DO UPDATE SET version = excluded.version, \
              fact = excluded.fact, is_gone = excluded.is_gone, missed = excluded.missed, \
-             erp_version = excluded.erp_version, erp = excluded.erp, seen_at = excluded.seen_at",
+             erp_version = excluded.erp_version, erp = excluded.erp, decided_role = excluded.decided_role, \
+             seen_at = excluded.seen_at",
         );
         query.build().execute(&mut *connection).await?;
     }
@@ -104,6 +131,7 @@ fn read(row: &Row) -> Result<User, sqlx::Error> {
         is_gone: row.try_get("is_gone")?,
         missed: row.try_get("missed")?,
         erp: row.try_get::<Option<Stored<_>>, _>("erp")?.map(|stored| stored.0),
+        decided_role: row.try_get("decided_role")?,
         seen_at: row.try_get("seen_at")?,
         version: StreamVersion(row.try_get("version")?),
         erp_version: StreamVersion(row.try_get("erp_version")?),

@@ -7,7 +7,7 @@ use catalogue::books::{ContactChanged, UserChanged};
 use catalogue::erp::{ConflictState, Decision};
 use event_log::{Direction, Filter, GlobalPosition, Log, RecordedEvent};
 use mappings::conflict;
-use mappings::import::{Mode, Outcome, Report, assignments, read};
+use mappings::import::{AssignmentLine, AssignmentsFile, Mode, Outcome, Report, assignments};
 use mappings::salesperson::{Story, contact_gone, record_contacts, record_users};
 use service::config::account::Books;
 use service::config::{Config, Schedule};
@@ -111,8 +111,8 @@ impl Desk {
         written.await.unwrap();
     }
 
-    async fn import(&self, text: &str, mode: Mode) -> Report {
-        let file = read(text.as_bytes()).unwrap();
+    async fn import(&self, text: &str, mode: Mode) -> Report<AssignmentLine> {
+        let file = AssignmentsFile::read(text.as_bytes()).unwrap();
         assignments(&self.log, &ada(), &self.config, "org-a", file, mode).await.unwrap()
     }
 
@@ -126,7 +126,7 @@ impl Desk {
     }
 }
 
-fn outcomes(report: &Report) -> Vec<(u64, Outcome)> {
+fn outcomes(report: &Report<AssignmentLine>) -> Vec<(u64, Outcome)> {
     report.lines.iter().map(|line| (line.line, line.outcome)).collect()
 }
 
@@ -174,7 +174,7 @@ async fn every_line_says_why_it_is_refused(on: Backend) {
         Box::pin(async move { contact_gone(unit, &story(), &books(), "10", None).await })
     });
     gone.await.unwrap();
-    let reasons = |report: Report| -> Vec<String> {
+    let reasons = |report: Report<AssignmentLine>| -> Vec<String> {
         report.lines.into_iter().map(|line| line.reason.unwrap_or_default()).collect()
     };
     let by_email = "zoho_contact_id,email\n7,cy@example.com\n8,twin@example.com\n9,dee@example.com\n9,bob@example.com\n\
@@ -232,7 +232,7 @@ async fn accounts_out_of_reach_or_without_books_are_refused(on: Backend) {
         (ada(), "org-c", "is not configured"),
         (ada(), "org-b", "no settings of Books"),
     ] {
-        let file = read(&b"zoho_contact_id,email\n7,bob@example.com\n"[..]).unwrap();
+        let file = AssignmentsFile::read(&b"zoho_contact_id,email\n7,bob@example.com\n"[..]).unwrap();
         let refused = assignments(&desk.log, &actor, &desk.config, account, file, Mode::AllOrNothing).await;
         match refused {
             Err(mappings::Error::Invalid { field: "account", reason }) => assert!(reason.contains(says), "{reason}"),

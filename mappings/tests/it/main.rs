@@ -8,4 +8,5 @@ mod office;
 mod one_room;
 mod salesperson;
 mod sync;
+mod user_role;
 mod visibility;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use projector::{ErpCustomerFilter, ErpCustomerState, ErpUserFilter, ErpUserState};
 
-use crate::erp_story::{ErpStep, assigned, decided};
+use crate::erp_story::{ErpStep, assigned, decided, role_decided};
 use crate::world::World;
 
 /// Numbers of states, as the story counts them.
@@ -30,6 +30,24 @@ pub(crate) async fn accounts_tell_since_when_and_when_they_were_last_in_the_list
     let filter = ErpUserFilter { organization: Some("acme".to_owned()), after, ..ErpUserFilter::default() };
     let rest = projector::erp_users(readers, &filter, 10).await.unwrap();
     assert_eq!(rest, all[1..]);
+}
+
+pub(crate) async fn account_tells_who_decided_its_role_until_that_is_withdrawn(world: World) {
+    let role = |role: Option<&str>| role_decided("org-0", "460000", role.map(str::to_owned));
+    world.append_all(vec![decided("org-0", "460000", ACTIVE), role(Some("sales"))]).await;
+    world.catch_up().await;
+    let readers = world.log.database().readers();
+    let one = projector::erp_users(readers, &ErpUserFilter::default(), 10).await.unwrap().remove(0);
+    assert_eq!(one.role_decided_by.as_deref(), Some("ada"));
+    assert_eq!(one.role_decided_at, Some(one.updated_at));
+    world.append_all(vec![decided("org-0", "460000", INACTIVE), decided("org-0", "460000", ACTIVE)]).await;
+    world.catch_up().await;
+    let one = projector::erp_users(readers, &ErpUserFilter::default(), 10).await.unwrap().remove(0);
+    assert_eq!(one.role_decided_by.as_deref(), Some("ada"), "who comes back has the role still");
+    world.append_all(vec![role(None)]).await;
+    world.catch_up().await;
+    let one = projector::erp_users(readers, &ErpUserFilter::default(), 10).await.unwrap().remove(0);
+    assert_eq!((one.role_decided_by, one.role_decided_at), (None, None));
 }
 
 pub(crate) async fn owner_is_listed_while_customers_wait_and_not_any_more_once_they_do_not(world: World) {

@@ -3,8 +3,8 @@
 use catalogue::books::{self, USERS_LISTED, UsersListed};
 use catalogue::erp::{
     self, ASSIGNMENT_CHANGED, Assignment, AssignmentBefore, AssignmentState, CONFLICT_DECIDED, CONFLICT_FOUND,
-    CONFLICT_RESOLVED, ConflictAbout, ConflictDecided, ConflictFound, ConflictResolved, Decision, USER_CHANGED, User,
-    UserState,
+    CONFLICT_RESOLVED, ConflictAbout, ConflictDecided, ConflictFound, ConflictResolved, Decision, USER_CHANGED,
+    USER_ROLE_DECIDED, User, UserRoleDecided, UserState,
 };
 use event_log::{NewEvent, StreamName};
 use proptest::prelude::*;
@@ -15,6 +15,7 @@ use crate::story::account_name;
 #[derive(Debug, Clone)]
 pub(crate) enum ErpStep {
     User { account: u8, user: u8, state: u8 },
+    Role { account: u8, user: u8, role: Option<u8> },
     Listed { account: u8, users: u8 },
     Assigned { contact: u8, owner: Option<u8>, state: u8, before: Option<(u8, u8)> },
     Conflict { subject: u8, what: u8 },
@@ -25,6 +26,11 @@ pub(crate) fn erp_step() -> impl Strategy<Value = ErpStep> {
     let state = || 0..6_u8;
     prop_oneof![
         (0..2_u8, small(), 0..4_u8).prop_map(|(account, user, state)| ErpStep::User { account, user, state }),
+        (0..2_u8, small(), proptest::option::of(small())).prop_map(|(account, user, role)| ErpStep::Role {
+            account,
+            user,
+            role
+        }),
         (0..2_u8, 0..4_u8).prop_map(|(account, users)| ErpStep::Listed { account, users }),
         (small(), proptest::option::of(small()), state(), proptest::option::of((small(), state())))
             .prop_map(|(contact, owner, state, before)| ErpStep::Assigned { contact, owner, state, before }),
@@ -36,6 +42,9 @@ impl ErpStep {
     pub(crate) fn made(&self) -> (StreamName, NewEvent) {
         match *self {
             ErpStep::User { account, user, state } => decided(&account_name(account), &user_id(user), state),
+            ErpStep::Role { account, user, role } => {
+                role_decided(&account_name(account), &user_id(user), role.map(|role| format!("role {role}")))
+            }
             ErpStep::Listed { account, users } => {
                 let data = UsersListed { user_ids: (0..users).map(user_id).collect() };
                 let account = account_name(account);
@@ -84,6 +93,18 @@ pub(crate) fn decided(account: &str, zoho_user_id: &str, state: u8) -> (StreamNa
         merged_into: (state == UserState::Merged).then(|| erp::user_id(account, "1")),
     };
     let event = NewEvent::new(USER_CHANGED, "decision", &data).of(account, "acme");
+    (erp::user_stream(account, zoho_user_id), event)
+}
+
+/// The role of an account is decided, or left to the table.
+pub(crate) fn role_decided(account: &str, zoho_user_id: &str, erp_role: Option<String>) -> (StreamName, NewEvent) {
+    let data = UserRoleDecided {
+        erp_user_id: erp::user_id(account, zoho_user_id),
+        zoho_user_id: zoho_user_id.to_owned(),
+        erp_role,
+        decided_by: "ada".to_owned(),
+    };
+    let event = NewEvent::new(USER_ROLE_DECIDED, "operator", &data).of(account, "acme");
     (erp::user_stream(account, zoho_user_id), event)
 }
 

@@ -36,6 +36,7 @@ macro_rules! on_both {
 on_both! {
     erp::{
         accounts_tell_since_when_and_when_they_were_last_in_the_list,
+        account_tells_who_decided_its_role_until_that_is_withdrawn,
         owner_is_listed_while_customers_wait_and_not_any_more_once_they_do_not,
         conflict_tells_who_decided_and_forgets_it_when_it_comes_again,
     }
