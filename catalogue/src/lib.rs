@@ -14,6 +14,7 @@ pub mod delivery;
 pub mod effect;
 pub mod erp;
 pub mod message;
+pub mod notify;
 pub mod poll;
 pub mod registration;
 pub mod sync;
@@ -68,6 +69,8 @@ pub const ALL: &[&EventType] = &[
     &batch::DELIVERED,
     &batch::SPLIT,
     &batch::REFUSED,
+    &notify::STOPPED,
+    &notify::RESUMED,
     &effect::RETRIED,
     &effect::SETTLED,
     &effect::REDRIVEN,

@@ -43,6 +43,8 @@ migrations![
     "20261123000500" "create_books",
     "20261123000510" "create_erp_read_models",
     "20261123000520" "add_wanted_full",
+    "20261124000100" "create_notify_endpoints",
+    "20261124000110" "index_effects_by_story",
     "20261124000200" "add_decided_role",
     "20261124000210" "add_role_decisions",
 ];

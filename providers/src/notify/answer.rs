@@ -44,7 +44,11 @@ pub(super) fn no_answer(error: reqwest::Error) -> Posted {
     if let Some(refused) = cause::<Refused>(&error) {
         return not_sent(refused);
     }
-    let code = if error.is_timeout() { "timeout" } else { "unreachable" };
+    let code = match () {
+        () if error.is_connect() => "unreachable",
+        () if error.is_timeout() => "timeout",
+        () => "connection_lost",
+    };
     Posted::Failed { code, error: in_words(&error) }
 }
 
