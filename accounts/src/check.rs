@@ -6,6 +6,9 @@ use providers::zoho::{Client, Probe};
 use serde::Serialize;
 use service::config::{Account, Config};
 
+use crate::scopes::Scopes;
+use crate::scopes::needs::UPDATE_CONTACTS;
+
 mod crm;
 mod remedy;
 mod workdrive;
@@ -23,7 +26,8 @@ pub struct TestReport {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Check {
     /// What was tried: `secret`, `token`, `crm.user`, `crm.fields`, `crm.notifications`, `workdrive.user`,
-    /// `workdrive.team_folder`, `workdrive.search`, `workdrive.destination`, `cliq.channels`.
+    /// `workdrive.team_folder`, `workdrive.search`, `workdrive.destination`, `cliq.channels`, `books.organization`,
+    /// `books.write_owners`.
     pub name: &'static str,
     /// On what: a setting, a module with its fields, a folder; empty where the account as a whole was tried.
     pub subject: String,
@@ -168,6 +172,19 @@ async fn books(client: &Client, organization_id: String) -> Check {
     let error = format!("the grant reaches {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") });
     let remedy = "set books.organization_id to one of them, or authorise the account as somebody who belongs to it";
     Check::failed(NAME, organization_id, "not_found", error, remedy.to_owned())
+}
+
+/// Whether owners can be written. A test writes nothing, so this goes by what the provider told of the grant's rights;
+/// nothing where it told nothing.
+pub(crate) fn owners(account: &str, scopes: &Scopes) -> Option<Check> {
+    const NAME: &str = "books.write_owners";
+    scopes.granted.as_ref()?;
+    let Some(missing) = scopes.missing.iter().find(|missing| missing.scope == UPDATE_CONTACTS) else {
+        return Some(Check::passed(NAME, UPDATE_CONTACTS));
+    };
+    let error = format!("the grant lacks {UPDATE_CONTACTS}: {}", missing.breaks);
+    let remedy = format!("run gateledger accounts connect {account}, or set books.write_owners = false");
+    Some(Check::failed(NAME, UPDATE_CONTACTS, "missing_scope", error, remedy))
 }
 
 /// An error with its causes, in one line.

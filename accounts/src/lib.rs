@@ -151,7 +151,12 @@ impl Accounts {
     pub async fn test(&self, name: &str) -> Result<TestReport, Error> {
         let account = self.inner.account(name)?;
         let mapped = scopes::rows::mapped_accounts(self.inner.log.database().readers()).await?.contains(name);
-        Ok(check::run(&self.inner.config, account, self.zoho(name), mapped).await)
+        let mut report = check::run(&self.inner.config, account, self.zoho(name), mapped).await;
+        if account.books.as_ref().is_some_and(|books| books.write_owners) {
+            let grant = self.grants().await?.remove(name);
+            report.checks.extend(grant.and_then(|grant| check::owners(name, &grant.scopes)));
+        }
+        Ok(report)
     }
 
     /// What is known of the grant of each account that can have one, by name.

@@ -1,8 +1,9 @@
-//! Facts: the users and contacts of an organisation of Books, as its people change them.
+//! Facts: the users and contacts of an organisation of Books, as its people change them; and what we changed there.
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use event_log::{EventId, EventType, StreamName, StreamVersion};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A user has this state.
 pub const USER_CHANGED: EventType = EventType::new("books_user.changed");
@@ -15,6 +16,13 @@ pub const CONTACT_CHANGED: EventType = EventType::new("books_contact.changed");
 /// A contact is gone: deleted, or merged into another.
 pub const CONTACT_GONE: EventType = EventType::new("books_contact.gone");
 
+/// A contact has the owner that the ERP wants.
+pub const CONTACT_ASSIGNED: EventType = EventType::new("contact.assigned");
+/// A contact does not get the owner that the ERP wanted, and need not.
+pub const CONTACT_ASSIGN_DROPPED: EventType = EventType::new("contact.assign_dropped");
+/// A contact could not get the owner that the ERP wants.
+pub const CONTACT_ASSIGN_FAILED: EventType = EventType::new("contact.assign_failed");
+
 /// The stream of one user.
 #[must_use]
 pub fn user_stream(account: &str, user_id: &str) -> StreamName {
@@ -25,6 +33,13 @@ pub fn user_stream(account: &str, user_id: &str) -> StreamName {
 #[must_use]
 pub fn contact_stream(account: &str, contact_id: &str) -> StreamName {
     StreamName::new("books_contact", format_args!("{account}-{contact_id}"))
+}
+
+/// The stream of what became of the owners that the ERP wants for one contact. One of its own: decisions and facts are
+/// appended to theirs on the version that they were made on.
+#[must_use]
+pub fn owner_stream(account: &str, contact_id: &str) -> StreamName {
+    StreamName::new("contact_owner", format_args!("{account}-{contact_id}"))
 }
 
 /// The stream of the lists of users that were read.
@@ -132,6 +147,89 @@ impl ContactChanged {
 pub struct ContactGone {
     /// The contact.
     pub contact_id: String,
+}
+
+/// Data of [`CONTACT_ASSIGNED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactAssigned {
+    /// The contact.
+    pub contact_id: String,
+    /// The account in the ERP that has it.
+    pub salesperson_id: Uuid,
+    /// The user of Books that owns it.
+    pub owner_id: String,
+    /// How it came to that.
+    pub how: AssignedHow,
+    /// Who owned it when it was written; absent where nothing was written now, or where nobody did.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub replaced_owner_id: Option<String>,
+}
+
+/// How a contact came to have the wanted owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignedHow {
+    /// We wrote it.
+    Written,
+    /// An attempt whose answer was lost had written it, as reading the contact back showed.
+    Settled,
+    /// Books had it already.
+    Found,
+}
+
+/// Data of [`CONTACT_ASSIGN_DROPPED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactAssignDropped {
+    /// The contact.
+    pub contact_id: String,
+    /// The account in the ERP that was to have it.
+    pub salesperson_id: Uuid,
+    /// The user of Books that was to own it.
+    pub owner_id: String,
+    /// Why not.
+    pub reason: DropReason,
+    /// Who owns it in Books, where that was looked at; absent as well where nobody does.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub books_owner_id: Option<String>,
+}
+
+/// Why a contact does not get an owner that the ERP wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DropReason {
+    /// Somebody gave it to another owner in Books meanwhile: a person decides.
+    OwnerChanged,
+    /// A later decision is about the same contact.
+    Overtaken,
+    /// A person decided that the owner in Books stays.
+    Withdrawn,
+}
+
+impl DropReason {
+    /// The word for it in events and tables.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DropReason::OwnerChanged => "owner_changed",
+            DropReason::Overtaken => "overtaken",
+            DropReason::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Data of [`CONTACT_ASSIGN_FAILED`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactAssignFailed {
+    /// The contact.
+    pub contact_id: String,
+    /// The account in the ERP that was to have it.
+    pub salesperson_id: Uuid,
+    /// The user of Books that was to own it.
+    pub owner_id: String,
+    /// Stable code of the cause.
+    pub code: String,
+    /// The cause in words.
+    pub error: String,
 }
 
 fn content(data: &impl Serialize) -> String {

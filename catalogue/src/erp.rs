@@ -215,6 +215,9 @@ pub struct SalespersonAssigned {
     /// Who owned it in Books when this was wanted: if that has changed since, both sides have.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub instead_of_owner_id: Option<String>,
+    /// Who was to own it by earlier wishes that Books had not been seen to follow: it may still come to, or have.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overtaken_owner_ids: Vec<String>,
 }
 
 /// Data of [`CONFLICT_FOUND`].

@@ -145,6 +145,9 @@ pub enum Role {
     /// Only the consumer that sends messages to their receivers
     #[value(name = "consumer:ingest")]
     ConsumerIngest,
+    /// Only the consumer that gives customers of Books the owners that the ERP wants
+    #[value(name = "consumer:contact-update")]
+    ConsumerContactUpdate,
 }
 
 impl Role {
@@ -156,6 +159,7 @@ impl Role {
             Role::ConsumerTransfer => &[Consumer::Transfer],
             Role::ConsumerCrmUpdate => &[Consumer::CrmUpdate],
             Role::ConsumerIngest => &[Consumer::Ingest],
+            Role::ConsumerContactUpdate => &[Consumer::ContactUpdate],
             _ => &[],
         }
     }

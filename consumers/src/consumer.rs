@@ -11,7 +11,7 @@ use crate::context::Context;
 use crate::dead_letter::{refuse_event, refuse_record};
 use crate::ledger::Kind;
 use crate::settings::Settings;
-use crate::{Error, check, ingest, transfer};
+use crate::{Error, check, contact_update, ingest, transfer};
 
 /// A consumer. Each can have processes of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,11 +22,13 @@ pub enum Consumer {
     CrmUpdate,
     /// Messages that a sync has brought are sent to their receivers.
     Ingest,
+    /// Customers that the ERP gives to a salesperson get that owner in Books.
+    ContactUpdate,
 }
 
 impl Consumer {
     /// All there are.
-    pub const ALL: [Consumer; 3] = [Consumer::Transfer, Consumer::CrmUpdate, Consumer::Ingest];
+    pub const ALL: [Consumer; 4] = [Consumer::Transfer, Consumer::CrmUpdate, Consumer::Ingest, Consumer::ContactUpdate];
 
     /// Its subscription.
     #[must_use]
@@ -35,6 +37,7 @@ impl Consumer {
             Consumer::Transfer => "transfer",
             Consumer::CrmUpdate => "crm-update",
             Consumer::Ingest => "ingest",
+            Consumer::ContactUpdate => "contact-update",
         }
     }
 
@@ -51,6 +54,7 @@ impl Consumer {
             Consumer::Transfer => &[Kind::Locate, Kind::CopyFolder, Kind::CopyFile],
             Consumer::CrmUpdate => &[Kind::UpdateRecord],
             Consumer::Ingest => &[Kind::PostBatch],
+            Consumer::ContactUpdate => &[Kind::AssignContact],
         }
     }
 
@@ -59,6 +63,7 @@ impl Consumer {
             Consumer::Transfer => transfer::decide::FOLLOWS.to_vec(),
             Consumer::CrmUpdate => check::FOLLOWS.to_vec(),
             Consumer::Ingest => ingest::decide::FOLLOWS.to_vec(),
+            Consumer::ContactUpdate => contact_update::decide::FOLLOWS.to_vec(),
         }
     }
 
@@ -76,6 +81,7 @@ impl Consumer {
             Consumer::Transfer => transfer::decide::decide(unit, &settings.transfers, event).await,
             Consumer::CrmUpdate => check::decide(unit, &settings.transfers, event).await,
             Consumer::Ingest => ingest::decide::decide(unit, &settings.ingests, event).await,
+            Consumer::ContactUpdate => contact_update::decide::decide(unit, &settings.organizations, event).await,
         }
     }
 

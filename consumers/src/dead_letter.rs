@@ -117,7 +117,7 @@ pub async fn show(readers: &Pool, dead_letter_id: i64) -> Result<Option<DeadLett
     row.as_ref().map(dead_letter).transpose()
 }
 
-/// Sends parked work on its way again, and tells so in its stream.
+/// Sends parked work on its way again, and tells so: in the stream of the effect, or in that of the dead letter.
 ///
 /// An effect gets fresh attempts. An event is decided again at once. A record is only closed: what it should have carried
 /// was read from the log when it was missed.

@@ -45,6 +45,9 @@ pub enum Error {
     /// A receiver that is not in the configuration.
     #[error("receiver {0:?} is not in the configuration")]
     NoSuchIngest(String),
+    /// An endpoint that is not in the configuration.
+    #[error("endpoint {0:?} is not in the configuration")]
+    NoSuchEndpoint(String),
     /// A sync was for a mapping that is not there, or whose settings cannot be used: a bug or damage.
     #[error("the mapping of {subject:?} cannot be used: {reason}")]
     BadMapping {
@@ -56,6 +59,12 @@ pub enum Error {
     /// An account that is not in the configuration, or not of the needed provider.
     #[error("account {0:?} is not a configured zoho account")]
     NoSuchAccount(String),
+    /// An account without settings of Books.
+    #[error("account {0:?} has no settings of books in the configuration")]
+    NoSuchBooks(String),
+    /// What was seen of a customer could not be recorded.
+    #[error(transparent)]
+    Mappings(#[from] mappings::Error),
     /// There is no such dead letter.
     #[error("there is no open dead letter {0}")]
     NoSuchDeadLetter(i64),
@@ -74,6 +83,7 @@ impl Error {
         match self {
             Error::Log(error) => error.is_retryable(),
             Error::Provider(error) => error.is_retryable(),
+            Error::Mappings(error) => error.is_retryable(),
             _ => false,
         }
     }

@@ -25,6 +25,7 @@ use crate::Error;
 pub use claim::{Claim, Queue, claim, next_due, sources};
 pub(crate) use finish::tell;
 pub use finish::{Finished, finish};
+pub(crate) use plan::overtake;
 pub use plan::{Done, Planned, Sequence, done, plan, start_over};
 pub use recover::{park, recover_all, recover_expired, renew};
 pub use summary::{Summary, summary};
@@ -43,6 +44,8 @@ pub enum Kind {
     UpdateRecord,
     /// Sends a batch of messages.
     PostBatch,
+    /// Gives a contact another owner.
+    AssignContact,
 }
 
 impl Kind {
@@ -55,11 +58,13 @@ impl Kind {
             Kind::CopyFile => "file.copy",
             Kind::UpdateRecord => "crm_record.update",
             Kind::PostBatch => "batch.post",
+            Kind::AssignContact => "contact.assign",
         }
     }
 
     /// Every kind that this program knows.
-    pub const ALL: [Kind; 5] = [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord, Kind::PostBatch];
+    pub const ALL: [Kind; 6] =
+        [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord, Kind::PostBatch, Kind::AssignContact];
 
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -69,13 +74,13 @@ impl Kind {
     /// recognised by their key, so doing them again settles them.
     #[must_use]
     pub fn is_settled_by_reading(self) -> bool {
-        matches!(self, Kind::CopyFile | Kind::UpdateRecord)
+        matches!(self, Kind::CopyFile | Kind::UpdateRecord | Kind::AssignContact)
     }
 
     /// Whether it belongs to a transfer.
     #[must_use]
     pub fn is_of_transfer(self) -> bool {
-        self != Kind::PostBatch
+        !matches!(self, Kind::PostBatch | Kind::AssignContact)
     }
 
     /// Which slots it takes.
@@ -97,7 +102,7 @@ impl fmt::Display for Kind {
 /// Slots that effects of one account share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Quick calls: look, make a folder, update a record, send a batch.
+    /// Quick calls: look, make a folder, update a record or a contact, send a batch.
     Control,
     /// Contents.
     Files,

@@ -1,11 +1,14 @@
 //! Idempotent effects on the outside world, over the effect ledger.
 //!
-//! Three deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder),
-//! `crm-update` (a completed transfer checks its record) and `ingest` (a completed sync sends its messages). Dispatchers,
-//! one per account and lane, do what the ledger says. Whatever crashes, an effect is settled by reading the provider back before it is ever done again.
+//! Deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder),
+//! `crm-update` (a completed transfer checks its record), `ingest` (a completed sync sends its messages) and
+//! `contact-update` (a customer that was given to a salesperson gets that owner in Books). Dispatchers, one per account
+//! and lane, do what the ledger says. Whatever crashes, an effect is settled by reading the provider back before it is ever
+//! done again.
 
 pub mod check;
 pub mod consumer;
+pub mod contact_update;
 pub mod context;
 pub mod crm_update;
 pub mod dead_letter;
@@ -88,6 +91,9 @@ pub async fn run_some(
     abort: CancellationToken,
 ) -> Result<(), Error> {
     recover(&context, work.alone).await?;
+    if work.consumers.contains(&Consumer::ContactUpdate) {
+        contact_update::tell_read_only(&context).await?;
+    }
     let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
     for consumer in &work.consumers {
         tasks.spawn(consumer.follow(context.clone(), work.carrier.clone(), stop.clone()));
@@ -134,6 +140,9 @@ fn shares(context: &Context, consumers: &BTreeSet<Consumer>) -> Vec<Share> {
     }
     for ingest in context.settings.ingests.all() {
         shares.push(of(ingest.account(), Lane::Control, ingest.concurrency, |kind| kind == Kind::PostBatch));
+    }
+    for account in context.settings.organizations.written() {
+        shares.push(of(account.to_owned(), Lane::Control, CONTROL_SLOTS, |kind| kind == Kind::AssignContact));
     }
     shares.retain(|share| share.slots > 0 && !share.kinds.is_empty());
     shares

@@ -16,6 +16,8 @@ pub enum Product {
     WorkDrive,
     /// Batches of messages.
     Ingest,
+    /// Contacts and their owners.
+    Books,
 }
 
 /// Products of accounts that are left alone, with the earliest end of a pause.

@@ -21,7 +21,7 @@ use crate::pause::{Paused, Product};
 use crate::running::Hold;
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
-use crate::{Error, crm_update, ingest, story};
+use crate::{Error, contact_update, crm_update, ingest, story};
 
 /// Other processes may plan work that nobody wakes us for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -102,7 +102,10 @@ async fn queues(context: &Context, share: &Share) -> Result<Vec<Queue>, Error> {
     if share.kinds.contains(&Kind::PostBatch) {
         queues.insert(Queue::Batches);
     }
-    if share.kinds.iter().any(|kind| !matches!(kind, Kind::UpdateRecord | Kind::PostBatch)) {
+    if share.kinds.contains(&Kind::AssignContact) {
+        queues.insert(Queue::Contacts);
+    }
+    if share.kinds.iter().any(|kind| matches!(kind, Kind::Locate | Kind::CopyFolder | Kind::CopyFile)) {
         let transfers = context.settings.transfers.0.values().filter(|one| one.destination == share.account);
         let left = ledger::sources(context.log.database().readers(), &share.account, share.lane).await?;
         queues.extend(transfers.map(|one| one.source.clone()).chain(left).map(Queue::From));
@@ -217,6 +220,7 @@ impl Dispatcher {
                 Kind::CopyFile => file::run(context, effect).await,
                 Kind::UpdateRecord => crm_update::run(context, effect).await,
                 Kind::PostBatch => ingest::post::run(context, effect).await,
+                Kind::AssignContact => contact_update::assign::run(context, effect).await,
             }
         };
         let result = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
@@ -254,18 +258,19 @@ impl Dispatcher {
         let product = match effect.kind {
             Kind::UpdateRecord => Product::Crm,
             Kind::PostBatch => Product::Ingest,
+            Kind::AssignContact => Product::Books,
             Kind::Locate | Kind::CopyFolder | Kind::CopyFile => Product::WorkDrive,
         };
-        let both = [Product::Crm, Product::WorkDrive];
+        let all = [Product::Crm, Product::WorkDrive, Product::Books];
         let stopped_until = self.context.now() + STOPPED_ACCOUNT;
         match trouble.refusal() {
             Some(Refusal::Throttled(throttled)) => match throttled.scope {
                 ThrottleScope::Folder(_) => {}
-                ThrottleScope::Account => self.context.pauses.add(account, &both, throttled.until),
+                ThrottleScope::Account => self.context.pauses.add(account, &all, throttled.until),
                 _ => self.context.pauses.add(account, &[product], throttled.until),
             },
             Some(Refusal::Licence { .. }) => self.context.pauses.add(account, &[product], stopped_until),
-            Some(refusal) if refusal.stops_account() => self.context.pauses.add(account, &both, stopped_until),
+            Some(refusal) if refusal.stops_account() => self.context.pauses.add(account, &all, stopped_until),
             _ => {}
         }
     }
@@ -336,6 +341,7 @@ async fn follow_up(
     match effect.kind {
         Kind::UpdateRecord => return crm_update::settle_standing(unit, context, effect, verdict).await,
         Kind::PostBatch => return ingest::post::settle(unit, effect, verdict).await,
+        Kind::AssignContact => return Ok(()),
         Kind::Locate | Kind::CopyFolder | Kind::CopyFile => {}
     }
     if !finished.is_last {
@@ -364,6 +370,8 @@ fn told_when_failed(context: &Context, effect: &Effect, verdict: Verdict) -> Ver
         Kind::CopyFile => file::given_up(effect, &code, &error),
         Kind::UpdateRecord => crm_update::given_up(context, effect, &code, &error),
         Kind::PostBatch => ingest::post::given_up(effect, &code, &error),
+        Kind::AssignContact if dead_letter => contact_update::assign::given_up(effect, &code, &error),
+        Kind::AssignContact => Vec::new(),
     });
     Verdict::Failed { code, error, events, dead_letter }
 }

@@ -1,7 +1,8 @@
-//! What the consumers go by: the transfers and the receivers of the configuration.
+//! What the consumers go by: the transfers, the receivers and the organisations of Books of the configuration.
 
 use service::config::Config;
 
+use crate::contact_update::settings::Organizations;
 use crate::ingest::settings::Ingests;
 use crate::transfer::settings::{BadSetting, Transfers};
 
@@ -12,6 +13,8 @@ pub struct Settings {
     pub transfers: Transfers,
     /// The receivers of messages.
     pub ingests: Ingests,
+    /// The organisations of Books.
+    pub organizations: Organizations,
 }
 
 impl Settings {
@@ -20,6 +23,10 @@ impl Settings {
     /// # Errors
     /// [`BadSetting`] names the transfer and the key.
     pub fn of(config: &Config) -> Result<Self, BadSetting> {
-        Ok(Settings { transfers: Transfers::of(config)?, ingests: Ingests::of(config) })
+        Ok(Settings {
+            transfers: Transfers::of(config)?,
+            ingests: Ingests::of(config),
+            organizations: Organizations::of(config),
+        })
     }
 }

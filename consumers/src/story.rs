@@ -5,6 +5,7 @@
 use catalogue::transfer::{FileCompleted, Verification};
 use event_log::Append;
 
+use crate::contact_update::request::AssignContact;
 use crate::ingest::request::PostBatch;
 use crate::ledger::{Effect, Kind, Verdict};
 use crate::transfer::request::{CopiedFile, CopyFile, CopyFolder, Locate, UpdateRecord};
@@ -17,6 +18,7 @@ pub(crate) fn tell(effect: &Effect, verdict: &Verdict) {
         Kind::CopyFile => file(effect, verdict),
         Kind::UpdateRecord => record(effect, verdict),
         Kind::PostBatch => batch(effect, verdict),
+        Kind::AssignContact => contact(effect, verdict),
     }
 }
 
@@ -115,6 +117,33 @@ fn batch(effect: &Effect, verdict: &Verdict) {
             mapping.id = %mapping_id,
             "mapping {mapping_id}: batch {batch_id} of {messages} messages is not delivered to {ingest}: {error}"
         ),
+        _ => {}
+    }
+}
+
+fn contact(effect: &Effect, verdict: &Verdict) {
+    let Ok(AssignContact { contact_id, owner_id, .. }) = effect.request() else { return };
+    match verdict {
+        Verdict::Succeeded { result, .. } => {
+            let how = match result["how"].as_str() {
+                Some("written") => "now",
+                Some("settled") => "by an attempt whose answer was lost",
+                _ => "already",
+            };
+            tracing::info!(contact.id = contact_id, "contact {contact_id}: {owner_id} owns it in books, {how}");
+        }
+        Verdict::Failed { error, dead_letter: false, .. } => {
+            tracing::info!(
+                contact.id = contact_id,
+                "contact {contact_id}: {owner_id} does not get it in books: {error}"
+            );
+        }
+        Verdict::Failed { error, .. } => {
+            tracing::warn!(
+                contact.id = contact_id,
+                "contact {contact_id}: {owner_id} does not own it in books: {error}"
+            );
+        }
         _ => {}
     }
 }

@@ -98,13 +98,15 @@ pub(crate) fn of(config: &Config, account: &str, mapped: bool, also: &[Product])
     if also.contains(&Product::Cliq) || mapped || reads_channels {
         cliq(&mut needs);
     }
-    let follows_books = config.accounts.get(account).is_some_and(|account| account.books.is_some());
-    if also.contains(&Product::Books) || follows_books {
-        books(&mut needs);
+    let followed = config.accounts.get(account).and_then(|account| account.books.as_ref());
+    if also.contains(&Product::Books) || followed.is_some() {
+        books(&mut needs, followed.is_some_and(|books| books.write_owners));
     }
     needs.0
 }
 
+/// The right to give contacts another owner.
+pub(crate) const UPDATE_CONTACTS: &str = "ZohoBooks.contacts.UPDATE";
 const LATE_CHANGES: &str = "changes are found by the next poll instead of at once";
 const NO_USER: &str = "a test cannot tell whether the person may use the CRM";
 
@@ -145,11 +147,14 @@ fn cliq(needs: &mut Needs) {
     needs.optional(Cliq, "ZohoCliq.Users.READ", &[], "people who are mentioned show by their ids");
 }
 
-fn books(needs: &mut Needs) {
+fn books(needs: &mut Needs, write_owners: bool) {
     use Product::Books;
     needs.required(Books, "ZohoBooks.contacts.READ", &[], "customers are not read");
     needs.required(Books, "ZohoBooks.settings.READ", &[], "users are not read");
-    needs.optional(Books, "ZohoBooks.contacts.UPDATE", &[], "owners cannot be written back");
+    if write_owners {
+        const UNWRITTEN: &str = "customers do not get the owners in Books that the ERP wants";
+        needs.required(Books, UPDATE_CONTACTS, &[], UNWRITTEN);
+    }
 }
 
 /// Needs in the order in which they came up, each once.

@@ -3,7 +3,7 @@
 use catalogue::effect::{REDRIVEN, Redriven};
 use chrono::{DateTime, Utc};
 use event_log::sql;
-use event_log::{Append, GlobalPosition, Log, NewEvent, RecordedEvent, UnitOfWork};
+use event_log::{Append, GlobalPosition, Log, NewEvent, RecordedEvent, StreamName, UnitOfWork};
 use kafka::Poison;
 use uuid::Uuid;
 
@@ -131,7 +131,9 @@ pub(super) async fn decide_again(log: &Log, settings: &Settings, letter: DeadLet
             let mut told = NewEvent::new(REDRIVEN, "operator", &data).in_story(event.correlation_id, Some(event.id));
             told.account = event.account;
             told.organization = event.organization;
-            unit.append(Append::new(event.stream_name, vec![told])).await?;
+            // Not in the event's own stream: whoever writes there may know its version and expect it.
+            let stream = StreamName::new("dead_letter", dead_letter_id);
+            unit.append(Append::new(stream, vec![told])).await?;
             Ok(())
         })
     });

@@ -39,6 +39,8 @@ pub enum Queue {
     Records,
     /// They read nowhere, and send batches of messages.
     Batches,
+    /// They read nowhere else, and give contacts their owners.
+    Contacts,
     /// They read from this account, and make files and folders.
     From(String),
 }
@@ -46,7 +48,7 @@ pub enum Queue {
 impl Queue {
     fn source(&self) -> Option<&str> {
         match self {
-            Queue::Records | Queue::Batches => None,
+            Queue::Records | Queue::Batches | Queue::Contacts => None,
             Queue::From(source) => Some(source),
         }
     }
@@ -58,6 +60,7 @@ impl Claim {
         self.queues.iter().filter(|queue| match queue {
             Queue::Records => !self.paused.covers(&self.account, Product::Crm),
             Queue::Batches => !self.paused.covers(&self.account, Product::Ingest),
+            Queue::Contacts => !self.paused.covers(&self.account, Product::Books),
             Queue::From(source) => {
                 ![&self.account, source].iter().any(|account| self.paused.covers(account, Product::WorkDrive))
             }
@@ -113,8 +116,8 @@ macro_rules! first_of_sequence {
 /// Selects the first effects of each open queue that may start: key and time. `false` when no queue is open.
 ///
 /// Left where they are: kinds that are not asked for; effects that read from an account which needs consent; effects
-/// whose change another one is making, may have made, or is claimed for before them; and batches that are not the first
-/// open ones of their sequence.
+/// whose change another one is making, may have made, or is claimed for before them; and batches and owners that are not
+/// the first open ones of their sequence.
 fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTime<Utc>>, limit: u32) -> bool {
     let sources: Vec<&str> = claim.open_queues().filter_map(Queue::source).collect();
     let mut is_first = true;
@@ -125,7 +128,7 @@ fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTi
         query.push(" AND status IN ('planned', 'unknown') AND source_account ");
         match queue {
             Queue::Records => query.push("IS NULL"),
-            Queue::Batches => query.push(concat!("IS NULL", first_of_sequence!())),
+            Queue::Batches | Queue::Contacts => query.push(concat!("IS NULL", first_of_sequence!())),
             Queue::From(source) => {
                 // Nothing where consent is missing: the whole queue is passed over, not each of its effects.
                 query.push("= (SELECT ").push_bind(source);

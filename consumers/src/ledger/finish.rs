@@ -69,8 +69,10 @@ pub async fn finish(unit: &mut UnitOfWork<'_>, effect: &Effect, verdict: &Verdic
         }
         Verdict::Failed { code, error, events: told, dead_letter } => {
             events.extend(told.iter().cloned());
-            if *dead_letter {
-                park(unit, effect, code, error).await?;
+            match dead_letter {
+                true => park(unit, effect, code, error).await?,
+                // Nobody can do anything about it any more, whatever it was parked for before.
+                false => resolve_dead_letter(unit, effect).await?,
             }
         }
         _ => {}

@@ -132,6 +132,33 @@ pub async fn start_over(connection: &mut Connection, now: DateTime<Utc>, effect_
     Ok(started == 1)
 }
 
+/// Lets what waits in a sequence before a place end soon, where a later effect makes it pointless: it is due at once, and
+/// the dead letters of what was given up need nobody any more.
+///
+/// # Errors
+/// Database failures.
+pub(crate) async fn overtake(connection: &mut Connection, now: DateTime<Utc>, place: &Sequence) -> Result<(), Error> {
+    sql::query(
+        "UPDATE effects SET not_before = $1 WHERE sequence_key = $2 AND sequence_number < $3 \
+         AND status = 'planned' AND not_before > $1",
+    )
+    .bind(now)
+    .bind(&place.key)
+    .bind(place.number)
+    .execute(&mut *connection)
+    .await?;
+    sql::query(
+        "UPDATE dead_letters SET resolved_at = $1 WHERE resolved_at IS NULL AND effect_key IN \
+         (SELECT effect_key FROM effects WHERE sequence_key = $2 AND sequence_number < $3 AND status = 'failed')",
+    )
+    .bind(now)
+    .bind(&place.key)
+    .bind(place.number)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// An effect that has made its change.
 #[derive(Debug, Clone)]
 pub struct Done {

@@ -126,6 +126,7 @@ async fn settle_owner(
             salesperson_id: wish.salesperson_id,
             owner_id: wish.owner_id.clone(),
             instead_of_owner_id: wish.instead_of_owner_id.clone(),
+            overtaken_owner_ids: wish.overtaken_owner_ids.clone(),
         };
         let event = story.decision(SALESPERSON_ASSIGNED, &data);
         let append = Append::new(customer_stream(&story.account, contact_id), vec![event]);

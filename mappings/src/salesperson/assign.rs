@@ -76,17 +76,24 @@ pub(crate) fn give(
         return false;
     }
     let instead_of_owner_id = customer.fact.owner_id.clone();
+    // Where Books is not written, nothing of an earlier wish can be under way.
+    let earlier = customer.wish.take().filter(|_| books.write_owners).map(Wish::owners);
+    let mut overtaken_owner_ids = earlier.unwrap_or_default();
+    overtaken_owner_ids.retain(|overtaken| *overtaken != owner_id);
     let data = SalespersonAssigned {
         contact_id: customer.fact.contact_id.clone(),
         salesperson_id,
         owner_id: owner_id.clone(),
         instead_of_owner_id: instead_of_owner_id.clone(),
+        overtaken_owner_ids: overtaken_owner_ids.clone(),
     };
     let event = story.decision(SALESPERSON_ASSIGNED, &data);
     let stream = erp::customer_stream(&customer.account, &customer.fact.contact_id);
     appends.push(next(stream, &mut customer.customer_version, event));
-    let is_owner = customer.fact.owner_id.as_ref() == Some(&owner_id);
-    customer.wish = (!is_owner).then_some(Wish { salesperson_id, owner_id, instead_of_owner_id });
+    // Who owns it already may lose it once more to a wish that is on its way.
+    let is_settled = customer.fact.owner_id.as_ref() == Some(&owner_id) && overtaken_owner_ids.is_empty();
+    customer.wish =
+        (!is_settled).then_some(Wish { salesperson_id, owner_id, instead_of_owner_id, overtaken_owner_ids });
     decide_assignment(story, books, users, customer, appends);
     true
 }

@@ -210,7 +210,8 @@ fn contradiction(customer: &mut Customer) -> Option<ConflictAbout> {
         customer.wish = None;
         return None;
     }
-    (owner_id != wish.instead_of_owner_id).then(|| ConflictAbout::Owner {
+    let is_ours = owner_id.as_ref().is_some_and(|owner| wish.overtaken_owner_ids.contains(owner));
+    (owner_id != wish.instead_of_owner_id && !is_ours).then(|| ConflictAbout::Owner {
         contact_id: customer.fact.contact_id.clone(),
         books_owner_id: owner_id,
         erp_owner_id: wish.owner_id,

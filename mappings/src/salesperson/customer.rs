@@ -43,6 +43,19 @@ pub struct Wish {
     pub owner_id: String,
     /// Who owned the customer in Books when it was wanted.
     pub instead_of_owner_id: Option<String>,
+    /// Who was to own it by earlier wishes that Books has not been seen to follow. Where it does late, that is no
+    /// contradiction.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub overtaken_owner_ids: Vec<String>,
+}
+
+impl Wish {
+    /// The users of Books that a further wish overtakes.
+    pub(crate) fn owners(self) -> Vec<String> {
+        let mut owners = self.overtaken_owner_ids;
+        owners.push(self.owner_id);
+        owners
+    }
 }
 
 impl Customer {

@@ -37,6 +37,7 @@ fn books() -> Books {
         contact_type: "customer".to_owned(),
         roles: BTreeMap::new(),
         default_role: Some("sales".to_owned()),
+        write_owners: false,
     }
 }
 

@@ -23,6 +23,9 @@ pub struct Books {
     pub roles: BTreeMap<String, String>,
     /// Key `default_role`: the role here of whoever has another one there. Default `review`: none, and a person is asked.
     pub default_role: Option<String>,
+    /// Key `write_owners`: whether a customer that is given to a salesperson here gets that owner in Books as well. Default
+    /// `false`: Books is only read, and what the ERP wants waits for somebody to change it there.
+    pub write_owners: bool,
 }
 
 /// Pause between syncs: a day.
@@ -52,6 +55,7 @@ impl Books {
             full_every: Duration::from_secs(full_days * 86_400),
             contact_type: section.choice("contact_type", &words).unwrap_or("customer").to_owned(),
             roles: roles.into_iter().map(|(there, here)| (folded(&there), here.trim().to_owned())).collect(),
+            write_owners: section.or("write_owners", false),
             default_role: Some(default_role).filter(|role| role.trim() != REVIEW),
         };
         section.finish();

@@ -53,6 +53,7 @@ impl Shop {
                 .map(|(there, here)| (there.into(), here.into()))
                 .into(),
             default_role: None,
+            write_owners: false,
         };
         stage.process.settings.books.insert(ACCOUNT.to_owned(), books.clone());
         stage.process.settings.books_notified.insert(ACCOUNT.to_owned(), ACCOUNT.to_owned());
