@@ -1,4 +1,6 @@
-//! `/api/v1/erp`: customers, whose they are, and what a person has to decide.
+//! `/api/v1/erp`: customers, whose they are, users and their roles, and what a person has to decide.
+
+mod users;
 
 use catalogue::erp::{ConflictAbout, Decision as Decided};
 use chrono::{DateTime, Utc};
@@ -20,10 +22,14 @@ use crate::{Problem, Role};
 pub const DECISION_INVALID: Refusal =
     Refusal::new(422, "decision_invalid", "What was decided cannot be, for the reason given.");
 
+/// The role does not exist.
+pub const ROLE_UNKNOWN: Refusal =
+    Refusal::new(422, "role_unknown", "There is no such role in the ERP; `context` has those that exist as `roles`.");
+
 /// The entries of the group.
 #[must_use]
 pub fn endpoints() -> Vec<Endpoint> {
-    vec![
+    let mut all = vec![
         Endpoint::get(
             "/api/v1/erp/customers",
             Role::Viewer,
@@ -59,7 +65,9 @@ pub fn endpoints() -> Vec<Endpoint> {
             decide,
         )
         .refuses(&[DECISION_INVALID]),
-    ]
+    ];
+    all.extend(users::endpoints());
+    all
 }
 
 /// What is known of a customer's salesperson.
@@ -313,6 +321,12 @@ fn problem(error: mappings::Error) -> Problem {
         mappings::Error::Invalid { field, ref reason } => {
             Problem::unusable(&DECISION_INVALID, field, reason.clone(), "correct the value and send it again")
         }
+        mappings::Error::UnknownRole { ref roles, .. } => {
+            let context = serde_json::json!({ "roles": roles });
+            let remedy = "take one of the roles in `context`, or null for the one that the table says";
+            Problem::unusable(&ROLE_UNKNOWN, "role", error.to_string(), remedy).with_context(context)
+        }
+        mappings::Error::UnknownUser { .. } => Problem::not_found("user of that id"),
         mappings::Error::UnknownCustomer { .. } => Problem::not_found("customer of that contact"),
         mappings::Error::UnknownConflict { .. } => Problem::not_found("conflict of that id"),
         other => Problem::internal(other),

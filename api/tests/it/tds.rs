@@ -20,6 +20,7 @@ testkit::on_both_databases! {
     syncs_answer_with_their_counts_and_the_mapping_shows_the_accounts,
     who_may_sync_and_what_is_in_the_audit_trail,
     customer_is_given_to_another_salesperson_and_a_conflict_is_decided,
+    role_is_decided_before_the_table_and_left_to_it_again,
 }
 
 struct Stage {
@@ -41,6 +42,7 @@ async fn stage(on: Backend) -> Stage {
          refresh_token = \"{ORG_A_REFRESH_TOKEN}\"\n[accounts.org-a.endpoints]\naccounts = \"{base}/accounts\"\n\
          api = \"{base}/api\"\n[accounts.org-a.limits]\nbooks_per_minute = 6000\n\
          [accounts.org-a.books]\norganization_id = \"{BOOKS_ORGANIZATION_ID}\"\ninterval_seconds = 86400\n\
+         [accounts.org-a.books.roles]\nadmin = \"boss\"\ncloser = \"sales\"\n\
          [accounts.other]\nprovider = \"generic\"\norganization = \"umbrella\"\n\
          webhook = {{ verify = \"hmac\", secret = \"s\", header = \"X-Signature\" }}\n"
     );
@@ -166,5 +168,54 @@ async fn customer_is_given_to_another_salesperson_and_a_conflict_is_decided(on: 
     let stranger = stage.server.token(Role::Admin, Some("umbrella"));
     let body = Some(json!({"decision": "keep_books_owner"}));
     assert_eq!(stage.server.send(Method::POST, &path, Some(&stranger), body).await.status, 404);
+    stage.end().await;
+}
+
+async fn role_is_decided_before_the_table_and_left_to_it_again(on: Backend) {
+    let stage = stage(on).await;
+    assert_eq!(stage.call(Role::Manager, "/api/tds/sync/users", json!({})).await.status, 200);
+    let admin = stage.server.token(Role::Admin, Some("acme"));
+    let one = until("a user waits for a person", async || {
+        let waiting = stage.server.get(&admin, "/api/v1/erp/users?needs_review=true").await;
+        waiting.body["items"].as_array().unwrap().first().cloned()
+    })
+    .await;
+    assert_eq!(
+        (&one["erp_role"], &one["role_decided_by"], &one["state"]),
+        (&json!(null), &json!(null), &json!("active"))
+    );
+    let roles = stage.server.get(&admin, "/api/v1/erp/roles").await;
+    assert_eq!(roles.body["roles"], json!(["boss", "sales"]));
+
+    let id = one["erp_user_id"].as_str().unwrap();
+    let path = format!("/api/v1/erp/users/{id}/role");
+    let put = async |token: &str, body: Value| stage.server.send(Method::PUT, &path, Some(token), Some(body)).await;
+    let manager = stage.server.token(Role::Manager, Some("acme"));
+    assert_eq!(put(&manager, json!({"role": "sales"})).await.status, 403);
+    let stranger = stage.server.token(Role::Admin, Some("umbrella"));
+    assert_eq!(put(&stranger, json!({"role": "sales"})).await.status, 404);
+    assert_eq!(put(&admin, json!({})).await.status, 400, "a role that is forgotten withdraws nothing");
+    let unknown = put(&admin, json!({"role": "chef"})).await;
+    assert_eq!((unknown.status, unknown.code()), (422, "role_unknown"));
+    assert_eq!(unknown.body["context"]["roles"], json!(["boss", "sales"]));
+
+    let given = put(&admin, json!({"role": "Sales"})).await;
+    assert_eq!((given.status, &given.body["erp_role"]), (200, &json!("sales")), "{}", given.body);
+    let shown = until("the read model tells who decided", async || {
+        let all = stage.server.get(&admin, "/api/v1/erp/users?state=active").await;
+        let users = all.body["items"].as_array().unwrap().clone();
+        users.into_iter().find(|user| user["erp_user_id"] == id && !user["role_decided_by"].is_null())
+    })
+    .await;
+    assert_eq!((&shown["erp_role"], &shown["role_decided_by"]), (&json!("sales"), &json!("ada")));
+    assert_eq!(shown["needs_review"], false);
+    let again = stage.call(Role::Manager, "/api/tds/sync/users", json!({"full_sync": true})).await;
+    assert_eq!(again.body["result"]["updated"], 0, "a sync leaves what was decided");
+    let told = stage.server.get(&admin, "/api/v1/events?type=user_role.decided").await;
+    let event = &told.body["items"][0];
+    assert_eq!(event["metadata"]["actor"]["subject"], "ada");
+
+    let withdrawn = put(&admin, json!({"role": null})).await;
+    assert_eq!((withdrawn.status, &withdrawn.body["needs_review"]), (200, &json!(true)), "{}", withdrawn.body);
     stage.end().await;
 }
