@@ -8,6 +8,7 @@ mod consent;
 mod grants;
 pub(crate) mod http;
 mod ingest;
+mod receiver;
 mod records;
 mod state;
 mod tree;
@@ -26,6 +27,7 @@ use crate::world::{Organization, World};
 
 pub use crate::ingest::batch::{Batch, BatchChannel, BatchMessage, BatchMessageKind};
 pub use crate::ingest::received::{IngestBatch, IngestCounts, IngestState};
+pub use crate::receiver::inbox::{ReceivedNotification, ReceiverState};
 pub use books::{BooksContactChange, BooksUserChange};
 pub use cliq::CliqChannelChange;
 pub use consent::{ConsentAnswer, PendingConsent};

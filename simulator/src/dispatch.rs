@@ -14,6 +14,7 @@ use crate::crm::{self, dialect as crm_dialect};
 use crate::google;
 use crate::ingest::problem::Problem;
 use crate::oauth::{self, BadToken};
+use crate::receiver;
 use crate::route::{Product, Route};
 use crate::shared::Shared;
 use crate::workdrive::{self, dialect as workdrive_dialect};
@@ -136,6 +137,7 @@ pub(crate) fn unknown(product: Product, status: u16) -> Answer {
         Product::Books => books_dialect::unknown(status),
         Product::Google => Answer::html(status, "Not Found"),
         Product::Ingest => Problem::Absent(status).answer(),
+        Product::Receiver => receiver::problem(status, "nothing here"),
         Product::Cliq(version) => cliq_dialect::unknown(version, status),
     }
 }
@@ -164,6 +166,7 @@ pub(crate) fn throttled(world: &World, route: &Route, retry_after_seconds: Optio
         },
         Product::Google => google::throttled(),
         Product::Ingest => Problem::Throttled.answer(),
+        Product::Receiver => receiver::problem(429, "come back later"),
     };
     match retry_after_seconds {
         Some(seconds) => answer.header("retry-after", seconds.to_string()),
@@ -183,6 +186,7 @@ pub(crate) fn failed(product: Product, status: u16, html: bool) -> Answer {
         Product::Books => books_dialect::failed(status),
         Product::Google => google::failed(status),
         Product::Ingest => Problem::Failed(status).answer(),
+        Product::Receiver => receiver::problem(status, "something went wrong"),
         Product::Cliq(version) => cliq_dialect::failed(version, status),
     }
 }

@@ -21,7 +21,7 @@ use crate::oauth::{self, token_of};
 use crate::route::{Product, Route};
 use crate::shared::Shared;
 use crate::workdrive::upload;
-use crate::{connection, control, google, ingest};
+use crate::{connection, control, google, ingest, receiver};
 
 /// Largest body that is not a file, in bytes.
 const BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -258,6 +258,7 @@ impl Exchange<'_> {
         }
         match self.route {
             Route::Google(route) => return Some(google::answer(self.shared, route, self.call, form).await),
+            Route::Receiver { name } => return Some(receiver::receive(self.shared, self.call, name, body).await),
             Route::Ingest => return Some(ingest::receive(self.shared, self.call, body).await),
             _ => {}
         }

@@ -9,6 +9,7 @@ mod crm;
 mod google;
 mod ingest;
 mod oauth;
+mod receiver;
 mod webhooks;
 mod workdrive;
 
@@ -21,6 +22,7 @@ pub use crm::CrmKnobs;
 pub use google::GoogleKnobs;
 pub use ingest::{IngestAuth, IngestKnobs};
 pub use oauth::{Consent, OauthKnobs};
+pub use receiver::{ReceiverBehaviour, ReceiverKnobs};
 pub use webhooks::Webhooks;
 pub use workdrive::{NameCollision, RedirectDownloads, UploadRefusal, WorkDriveKnobs};
 
@@ -42,6 +44,8 @@ pub struct Knobs {
     pub google: GoogleKnobs,
     /// The analysis service.
     pub ingest: IngestKnobs,
+    /// Receivers of notifications.
+    pub receiver: ReceiverKnobs,
     /// Notifications that CRM, Books and Cliq send.
     pub webhooks: Webhooks,
     /// What is remembered about requests.

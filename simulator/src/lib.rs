@@ -21,6 +21,7 @@ pub mod knobs;
 mod notify;
 mod oauth;
 mod random;
+mod receiver;
 mod route;
 mod rsa_key;
 pub mod seed;

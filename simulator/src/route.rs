@@ -16,6 +16,7 @@ pub(crate) enum Product {
     Books,
     Google,
     Ingest,
+    Receiver,
     Cliq(Version),
 }
 
@@ -58,6 +59,7 @@ pub(crate) enum Route {
     Books(books::Route),
     Google(google::Route),
     Ingest,
+    Receiver { name: String },
     Cliq(cliq::Route),
     Unknown { product: Product, status: u16 },
 }
@@ -115,6 +117,7 @@ pub const ROUTES: &[&str] = &[
     "google.identity",
     "google.email",
     "ingest.post",
+    "receiver.post",
     "unknown",
 ];
 
@@ -141,6 +144,8 @@ impl Route {
             ["ingest"] if call.method == Method::POST => Self::Ingest,
             ["ingest"] => Self::Unknown { product: Product::Ingest, status: 405 },
             ["ingest", ..] => Self::Unknown { product: Product::Ingest, status: 404 },
+            ["receiver", name] => Self::Receiver { name: (*name).to_owned() },
+            ["receiver", ..] => Self::Unknown { product: Product::Receiver, status: 404 },
             ["workdrive", "api", "v1", rest @ ..] | ["api", "workdrive", "api", "v1", rest @ ..] => {
                 workdrive(&call.method, rest)
             }
@@ -165,6 +170,7 @@ impl Route {
             Self::Books(_) => Product::Books,
             Self::Google(_) => Product::Google,
             Self::Ingest => Product::Ingest,
+            Self::Receiver { .. } => Product::Receiver,
             Self::Cliq(route) => Product::Cliq(route.version()),
             _ if self.name().starts_with("oauth.") => Product::Oauth,
             _ if self.name().starts_with("crm.") => Product::Crm,
@@ -224,6 +230,7 @@ impl Route {
             Self::Books(route) => route.name(),
             Self::Google(route) => route.name(),
             Self::Ingest => "ingest.post",
+            Self::Receiver { .. } => "receiver.post",
             Self::Cliq(route) => route.name(),
             Self::Unknown { .. } => "unknown",
         }

@@ -177,10 +177,10 @@ impl Simulator {
     }
 
     /// The addresses of other services by name: `google` for the token endpoint, the metadata server and the keys,
-    /// `ingest` for the analysis service.
+    /// `ingest` for the analysis service, `receiver` for receivers of notifications, each under a name of its own.
     #[must_use]
     pub fn services(&self) -> BTreeMap<&'static str, String> {
-        self.addresses(&["google", "ingest"])
+        self.addresses(&["google", "ingest", "receiver"])
     }
 
     fn addresses(&self, names: &[&'static str]) -> BTreeMap<&'static str, String> {

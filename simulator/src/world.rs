@@ -15,6 +15,7 @@ use crate::knobs::Knobs;
 use crate::notify::Notification;
 use crate::oauth::{Client, Code, LiveToken, Pending};
 use crate::random::{Random, hash_text};
+use crate::receiver::Inbox;
 use crate::seed::{self, OrganizationSeed, Seed};
 use crate::workdrive::limits::Limits;
 
@@ -33,6 +34,8 @@ pub(crate) struct World {
     pub(crate) journal: Journal,
     /// What the analysis service took.
     pub(crate) ingest: Received,
+    /// What the receivers of notifications have.
+    pub(crate) inbox: Inbox,
     /// Notifications raised and not yet handed to the sender.
     pub(crate) outbox: Vec<Notification>,
     pub(crate) random: Random,
@@ -87,6 +90,7 @@ impl World {
             faults,
             journal: Journal::default(),
             ingest: Received::default(),
+            inbox: Inbox::default(),
             outbox: Vec::new(),
             random: Random::new(seed.seed ^ 0x70CE),
         })

@@ -102,6 +102,11 @@ async fn answer(control: Control, call: &Call, body: &[u8]) -> Result<Value, Ref
             control.clear_ingest();
             Ok(json!({}))
         }
+        ("GET", ["receiver", name]) => shown(&control.receiver(name)),
+        ("DELETE", ["receiver"]) => {
+            control.clear_receivers();
+            Ok(json!({}))
+        }
         ("GET", ["google", "service-account"]) => {
             let email = call.query.get("email").unwrap_or(DEFAULT_ACCOUNT).to_owned();
             blocking(move || control.service_account_named(&email)).await

@@ -14,6 +14,7 @@ mod fault;
 mod fixture;
 mod google;
 mod ingest;
+mod notification;
 mod oauth;
 mod oauth_consent;
 mod receiver;
