@@ -1,9 +1,8 @@
 //! The end of a log: nothing that was handed in is lost, nothing new comes in.
 
-use std::time::Duration;
-
 use event_log::{Error, Subscription};
 use futures::FutureExt;
+use testkit::wait::until_true;
 use tokio::task::unconstrained;
 
 use crate::fixture::{Fixture, append, assert_contiguous, event, everything, hold_writer, soon};
@@ -57,10 +56,5 @@ pub(super) async fn dropping_every_clone_finishes_what_was_handed_in(fixture: Fi
     drop(log);
     drop(held);
     let other = fixture.log().await;
-    soon(async {
-        while everything(&other).await.len() < 10 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until_true("all ten are there", async || everything(&other).await.len() == 10).await;
 }

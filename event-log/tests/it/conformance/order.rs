@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use chrono::Utc;
 use event_log::{Append, Direction, Error, Filter, GlobalPosition};
 use futures::future::join_all;
+use testkit::wait::until_true;
 use tokio::sync::oneshot;
 
 use crate::fixture::{Fixture, append, assert_contiguous, change, event, everything, soon, stream};
@@ -63,7 +64,14 @@ pub(super) async fn a_reader_never_finds_a_smaller_position_later(fixture: Fixtu
 /// It cannot happen where the position is taken under the same lock that is held until the commit. SQLite has one writer
 /// at a time (`BEGIN IMMEDIATE` waits for the other's commit); other backends must take their lock before the position.
 pub(super) async fn a_writer_that_takes_its_position_first_is_visible_first(fixture: Fixture) {
-    let (slow, quick) = (fixture.log().await, fixture.log().await);
+    // A writer reads its clock when it asks for the lock, and again when it has it.
+    let read = Arc::new(AtomicUsize::new(0));
+    let counted = read.clone();
+    let clock = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        Utc::now()
+    };
+    let (slow, quick) = (fixture.log().await, fixture.log_at(Arc::new(clock)).await);
     let (taken, has_taken) = oneshot::channel();
     let (commit, may_commit) = oneshot::channel::<()>();
     let first = tokio::spawn(async move {
@@ -85,10 +93,11 @@ pub(super) async fn a_writer_that_takes_its_position_first_is_visible_first(fixt
     });
     let reader = fixture.log().await;
     // However long the reader looks, it sees neither: the second cannot commit before the first.
-    for _ in 0..20 {
+    until_true("the second asks for the lock", async || read.load(Ordering::SeqCst) > 0).await;
+    for _ in 0..200 {
         assert!(everything(&reader).await.is_empty(), "a later position became visible before an earlier one");
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    assert_eq!(read.load(Ordering::SeqCst), 1, "the second got the lock while the first held it");
     commit.send(()).unwrap();
     let (first, second) = (soon(first).await.unwrap(), soon(second).await.unwrap());
     assert!(first < second);

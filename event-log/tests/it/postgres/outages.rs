@@ -1,6 +1,7 @@
 //! The server goes away and comes back; a writer stands still with the lock in its hand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use chrono::Utc;
@@ -8,9 +9,13 @@ use event_log::sqlx::postgres::PgConnection;
 use event_log::sqlx::{self, Connection};
 use event_log::{Access, Database, Error, Leadership, Log, Settings, Subscription};
 use testkit::postgres::{Cluster, database_in};
+use testkit::wait::{until, until_true};
 use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Fixture, append, assert_contiguous, change, everything, hold_writer, soon};
+
+/// Appended while the server goes away and comes back.
+const EVENTS: usize = 400;
 
 async fn open(url: &str) -> Log {
     let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
@@ -23,31 +28,36 @@ async fn a_crashed_server_loses_nothing_that_was_answered_and_the_log_goes_on() 
     let database = database_in(cluster.url()).await;
     let log = open(&database.url).await;
     let mut subscription = Subscription::open(&log, "test", Vec::new(), 100).await.unwrap();
-    let appending = log.clone();
-    let appender = tokio::spawn(async move {
-        let mut recorded = 0;
+    let recorded = AtomicUsize::new(0);
+    let appending = async {
         let mut refused = 0;
-        while recorded < 400 {
-            match appending.append(append("1", change(&recorded.to_string()))).await {
-                Ok(_) => recorded += 1,
-                Err(error) => {
-                    assert!(error.is_retryable(), "{error:?}");
-                    refused += 1;
-                    tokio::time::sleep(Duration::from_millis(20)).await;
+        for number in 0..EVENTS {
+            until("the server takes an append", async || {
+                match log.append(append("1", change(&number.to_string()))).await {
+                    Ok(_) => return Some(()),
+                    Err(error) => assert!(error.is_retryable(), "{error:?}"),
                 }
-            }
+                refused += 1;
+                None
+            })
+            .await;
+            recorded.fetch_add(1, Ordering::SeqCst);
         }
         refused
-    });
-    for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        cluster.stop_immediate().await;
-        cluster.start_again().await;
-    }
-    assert!(soon(appender).await.unwrap() > 0, "the server was never away");
-    assert_contiguous(&log, 400).await;
+    };
+    let crashing = async {
+        for _ in 0..2 {
+            let further = EVENTS.min(recorded.load(Ordering::SeqCst) + 50);
+            until_true("it appends", async || recorded.load(Ordering::SeqCst) >= further).await;
+            cluster.stop_immediate().await;
+            cluster.start_again().await;
+        }
+    };
+    let (refused, ()) = tokio::join!(appending, crashing);
+    assert!(refused > 0, "the server was never away");
+    assert_contiguous(&log, EVENTS).await;
     let mut seen = 0;
-    while seen < 400 {
+    while seen < EVENTS {
         match soon(subscription.next_batch()).await {
             Ok(batch) => seen += batch.events.len(),
             Err(error) => assert!(error.is_retryable(), "{error:?}"),
@@ -106,7 +116,7 @@ async fn a_failed_statement_that_a_unit_hides_does_not_pass_for_a_commit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_of_a_process_that_is_gone_is_taken_over_within_seconds_and_never_shared() {
     let fixture = Fixture::postgres().await;
-    let at_work = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let at_work = Arc::new(AtomicUsize::new(0));
     let begun = Arc::new(tokio::sync::Notify::new());
     let lead = |name: &str, log: Log, stop: CancellationToken| {
         let leadership = Leadership { log, lease_name: "work".to_owned(), leased_by: name.to_owned() };
@@ -114,11 +124,11 @@ async fn work_of_a_process_that_is_gone_is_taken_over_within_seconds_and_never_s
         tokio::spawn(async move {
             leadership
                 .lead::<Error, _, _>(&stop, async |ours: CancellationToken| {
-                    let others = at_work.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    let others = at_work.fetch_add(1, Ordering::SeqCst);
                     assert_eq!(others, 0, "two at work");
                     begun.notify_one();
                     ours.cancelled().await;
-                    at_work.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+                    at_work.fetch_sub(1, Ordering::SeqCst);
                     Ok(())
                 })
                 .await
@@ -131,7 +141,7 @@ async fn work_of_a_process_that_is_gone_is_taken_over_within_seconds_and_never_s
     // Killed: nobody gives the lease back.
     first.abort();
     let _ = first.await;
-    at_work.store(0, std::sync::atomic::Ordering::SeqCst);
+    at_work.store(0, Ordering::SeqCst);
     tokio::time::timeout(Duration::from_secs(12), begun.notified()).await.expect("it is taken over");
     // Stopped in order: the next begins at once.
     let third = lead("third", fixture.log().await, CancellationToken::new());

@@ -2,6 +2,8 @@
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::Duration;
 
 use event_log::{Append, Error, EventId, Log};
 use uuid::Uuid;
@@ -14,7 +16,7 @@ const URL: &str = "EVENT_LOG_TEST_URL";
 /// Another process at work.
 pub(crate) struct Process {
     child: Child,
-    output: BufReader<ChildStdout>,
+    output: Receiver<String>,
 }
 
 impl Process {
@@ -27,7 +29,7 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
+        let output = lines(child.stdout.take().unwrap());
         Process { child, output }
     }
 
@@ -38,11 +40,11 @@ impl Process {
     /// The next line that the task printed after `word`, without it; none at the end.
     pub(crate) fn line(&mut self, word: &str) -> Option<String> {
         loop {
-            let mut line = String::new();
-            self.output.read_line(&mut line).unwrap();
-            if !line.ends_with('\n') {
-                return None;
-            }
+            let line = match self.output.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("the task printed nothing for a minute"),
+            };
             // The first line follows what the test harness prints.
             if let Some((_, rest)) = line.split_once(word) {
                 return Some(rest.trim().to_owned());
@@ -67,6 +69,19 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What is printed, line by line; a last line that is not whole is left out.
+fn lines(output: ChildStdout) -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = String::new();
+        while output.read_line(&mut line).unwrap() > 0 && line.ends_with('\n') && sender.send(line).is_ok() {
+            line = String::new();
+        }
+    });
+    lines
 }
 
 /// Does nothing unless started by [`Process::start`].
@@ -95,7 +110,8 @@ async fn append_some(log: &Log, count: usize) {
     log.close().await;
 }
 
-/// Appends in all ways at once, and prints `acknowledged <story> <events>` for what was answered as durable.
+/// Appends in all ways at once, and prints `acknowledged <story> <events>` for what was answered as durable. What it
+/// prints before each story and in the middle of a unit only tells how far it is.
 ///
 /// All events of one story are handed in together, so the log must hold all or none of them.
 async fn append_until_killed(log: &Log) {
@@ -106,6 +122,7 @@ async fn append_until_killed(log: &Log) {
             for number in 0.. {
                 let story = Uuid::now_v7();
                 let count = 1 + (worker + number) % 3;
+                println!("begun");
                 if worker.is_multiple_of(3) {
                     unit(&log, worker, story, count).await.unwrap();
                 } else {
@@ -126,6 +143,7 @@ async fn unit(log: &Log, worker: usize, story: Uuid, count: usize) -> Result<(),
                 let stream = stream(&format!("{}", event.id.0.as_u128() % 4));
                 let appended = unit.append(Append::new(stream, vec![event])).await?;
                 unit.save_checkpoint(&format!("worker {worker}"), appended.outcomes[0].position()).await?;
+                println!("in the middle");
             }
             Ok(())
         })
