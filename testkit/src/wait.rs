@@ -20,13 +20,20 @@ pub async fn until<T>(what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
 ///
 /// # Panics
 /// When it does not happen within `patience`.
-pub async fn until_within<T>(patience: Duration, what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until_within<T>(patience: Duration, what: &str, look: impl AsyncFnMut() -> Option<T>) -> T {
+    look_within(patience, look).await.unwrap_or_else(|| panic!("not within {patience:?}: {what}"))
+}
+
+/// Looks until `look` gives something; `None` when it does not within `patience`, for a message of the caller's.
+pub async fn look_within<T>(patience: Duration, mut look: impl AsyncFnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look().await {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
@@ -43,13 +50,20 @@ pub async fn until_true(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 ///
 /// # Panics
 /// When it does not happen within `patience`.
-pub fn blocking_until<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn blocking_until<T>(patience: Duration, what: &str, look: impl FnMut() -> Option<T>) -> T {
+    blocking_look(patience, look).unwrap_or_else(|| panic!("not within {patience:?}: {what}"))
+}
+
+/// Looks until `look` gives something, on a thread that may block; `None` when it does not within `patience`.
+pub fn blocking_look<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + patience;
     loop {
         if let Some(found) = look() {
-            return found;
+            return Some(found);
         }
-        assert!(Instant::now() < deadline, "not within {patience:?}: {what}");
+        if Instant::now() >= deadline {
+            return None;
+        }
         std::thread::sleep(LOOK_EVERY);
     }
 }
