@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use providers::budget::{Limits, MemoryBudget};
 use providers::clock::Clock;
+use providers::error::Error;
 use providers::zoho::{Client, MemoryTokenStore, Region, Settings, Timeouts};
 use serde_json::json;
 use url::Url;
 
-use crate::server::{Reply, Request};
+use crate::server::{Reply, Request, Server};
 
 pub(crate) const SECRET: &str = "planted-client-secret";
 pub(crate) const REFRESH_TOKEN: &str = "1000.planted-refresh-token";
@@ -47,6 +49,16 @@ pub(crate) fn quick_timeouts() -> Timeouts {
         stall: Duration::from_millis(300),
         upload_answer: Duration::from_millis(300),
     }
+}
+
+/// Returns when a client with [`quick_timeouts`] has given up content that stalls: the limit is over then.
+pub(crate) async fn outlast_the_stall_limit() {
+    let stalls = || Reply::Stall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nx".to_vec());
+    let server = Server::start(granted(move |_| stalls())).await;
+    let other = client_with(Settings { timeouts: quick_timeouts(), ..settings(&server.url) }, store());
+    let download = other.workdrive().download("stalls", None).await.unwrap();
+    let given_up = download.stream.try_collect::<Vec<_>>().await.unwrap_err();
+    assert!(matches!(given_up, Error::Unavailable { .. }), "{given_up}");
 }
 
 pub(crate) fn store() -> Arc<MemoryTokenStore> {

@@ -1,7 +1,6 @@
 //! A small HTTP/1.1 server whose answers are a function of the request, and which remembers every request.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -53,8 +52,8 @@ pub(crate) enum Reply {
     Raw(Vec<u8>),
     /// The connection is closed without an answer.
     Cut,
-    /// Head and body, one piece at a time with a pause after each.
-    Drip { head: String, pieces: Vec<Vec<u8>>, pause: Duration },
+    /// These bytes, and nothing after them ever.
+    Stall(Vec<u8>),
     /// No answer ever.
     Hang,
 }
@@ -139,7 +138,10 @@ async fn serve(mut stream: TcpStream, script: Script, journal: Arc<Mutex<Vec<Req
                 true
             }
             Reply::Cut => true,
-            Reply::Drip { head, pieces, pause } => drip(&mut stream, &head, &pieces, pause).await,
+            Reply::Stall(bytes) => {
+                let _ = stream.write_all(&bytes).await;
+                std::future::pending().await
+            }
             Reply::Hang => std::future::pending().await,
         };
         if done {
@@ -147,15 +149,6 @@ async fn serve(mut stream: TcpStream, script: Script, journal: Arc<Mutex<Vec<Req
         }
     }
     let _ = stream.shutdown().await;
-}
-
-async fn drip(stream: &mut TcpStream, head: &str, pieces: &[Vec<u8>], pause: Duration) -> bool {
-    let mut failed = stream.write_all(head.as_bytes()).await.is_err();
-    for piece in pieces {
-        failed |= stream.write_all(piece).await.is_err() || stream.flush().await.is_err();
-        tokio::time::sleep(pause).await;
-    }
-    failed
 }
 
 async fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Request> {

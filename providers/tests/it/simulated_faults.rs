@@ -245,6 +245,22 @@ async fn a_broken_download_is_noticed_and_reads_are_repeated() {
     world.assert_well_behaved();
 }
 
+/// A byte every tenth of a second: never nothing for as long as the stall limit, and yet too slow.
+#[tokio::test]
+async fn content_that_trickles_is_given_up() {
+    let world = World::demo();
+    let timeouts = Timeouts { stall: Duration::from_millis(300), ..Timeouts::default() };
+    let impatient = client(Settings { timeouts, ..settings_b(&world.simulator) }, &world.b_tokens);
+    let source = world.source_file(1000).await;
+    let trickles = Fault::SlowDrip { bytes_per_second: 10 };
+    world.control().add_fault(FaultRule::once("workdrive.download", trickles)).unwrap();
+    let download = impatient.workdrive().download(&source.id, None).await.unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(10), download.stream.try_collect::<Vec<_>>());
+    let error = read.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    world.assert_well_behaved();
+}
+
 #[tokio::test]
 async fn an_update_whose_answer_is_lost_is_unknown_and_may_be_set_again() {
     let world = World::demo();

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
@@ -9,6 +8,7 @@ use providers::error::{Error, Outcome};
 use providers::zoho::crm::UpdateOptions;
 use providers::zoho::{AccessToken, TokenStore};
 use serde_json::json;
+use testkit::wait::until_true;
 
 use crate::account::{REFRESH_TOKEN, SECRET, client, client_with, settings, store, token_reply};
 use crate::server::{Reply, Request, Server};
@@ -180,9 +180,7 @@ async fn nobody_waits_for_an_early_refresh_but_the_one_who_makes_it() {
     client.crm().current_user().await.unwrap();
     offset.store(35, Ordering::SeqCst);
     let others = async {
-        while server.count(TOKEN_PATH) < 2 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until_true("the token is refreshed early", async || server.count(TOKEN_PATH) == 2).await;
         client.crm().current_user().await.unwrap();
     };
     let crm = client.crm();

@@ -1,6 +1,5 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -10,7 +9,9 @@ use providers::zoho::{Client, Settings};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::account::{client, client_with, granted, quick_timeouts, settings, store, token_reply};
+use crate::account::{
+    client, client_with, granted, outlast_the_stall_limit, quick_timeouts, settings, store, token_reply,
+};
 use crate::server::{Reply, Request, Server};
 
 const SMALL: &str = "/workdrive/api/v1/upload";
@@ -204,8 +205,7 @@ async fn content_that_fails_before_its_first_byte_was_not_stored() {
 async fn a_slow_source_is_not_mistaken_for_a_stalled_provider() {
     let server = Server::start(granted(|_| small_stored("a", 2))).await;
     let slow = stream::iter([0, 1]).then(|_| async {
-        // Longer than the stall limit of this client.
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        outlast_the_stall_limit().await;
         Ok(Bytes::from_static(b"x"))
     });
     impatient(&server).workdrive().upload(&upload("a", 2), slow).await.unwrap();
