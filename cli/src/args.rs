@@ -148,6 +148,9 @@ pub enum Role {
     /// Only the consumer that gives customers of Books the owners that the ERP wants
     #[value(name = "consumer:contact-update")]
     ConsumerContactUpdate,
+    /// Only the consumer that tells endpoints what happens
+    #[value(name = "consumer:notify")]
+    ConsumerNotify,
 }
 
 impl Role {
@@ -160,6 +163,7 @@ impl Role {
             Role::ConsumerCrmUpdate => &[Consumer::CrmUpdate],
             Role::ConsumerIngest => &[Consumer::Ingest],
             Role::ConsumerContactUpdate => &[Consumer::ContactUpdate],
+            Role::ConsumerNotify => &[Consumer::Notify],
             _ => &[],
         }
     }

@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use api::Api;
 use clap::ValueEnum as _;
 use consumers::ingest::receivers::Receivers;
+use consumers::notify::senders::Senders;
 use consumers::{Consumer, Settings, Work};
 use event_log::{Access, Database, Log, RoleLock, process_name};
 use futures::future::BoxFuture;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Clients of the receivers of messages.
     pub receivers: Receivers,
+    /// Clients of the endpoints that are told what happens.
+    pub senders: Senders,
     _lock: RoleLock,
 }
 
@@ -80,6 +83,7 @@ impl Parts {
         config.check_secrets()?;
         let settings = Settings::of(&config)?;
         let receivers = Receivers::open(&config, &SystemClock::shared())?;
+        let senders = Senders::open(&config, &SystemClock::shared())?;
         // Tables that belong to another role are brought up to date by `migrate`, as that role.
         let access = if config.store.owner_url.is_some() { Access::Existing } else { Access::CreateAndMigrate };
         let log = open_log(&config, access).await?;
@@ -88,7 +92,7 @@ impl Parts {
             log.write::<_, event_log::Error, _>(|unit| Box::pin(event_log::forsake_leases(unit))).await?;
         }
         let accounts = Accounts::open(&config, log.clone(), SystemClock::shared()).await.context("opening accounts")?;
-        Ok(Parts { config: Arc::new(config), log, accounts, settings, receivers, _lock: lock })
+        Ok(Parts { config: Arc::new(config), log, accounts, settings, receivers, senders, _lock: lock })
     }
 
     /// Finishes what was handed to the log and empties its write-ahead log, so that the next start has nothing to replay.
@@ -170,7 +174,8 @@ impl Parts {
     pub fn consumers(&self) -> Arc<consumers::Context> {
         let timing = consumers::Timing { lease: self.config.service.effect_lease, ..consumers::Timing::default() };
         let (log, accounts) = (self.log.clone(), self.accounts.clone());
-        consumers::Context::new(log, accounts, self.receivers.clone(), self.settings.clone(), timing)
+        let (receivers, senders) = (self.receivers.clone(), self.senders.clone());
+        consumers::Context::new(log, accounts, receivers, senders, self.settings.clone(), timing)
     }
 
     /// How to reach Kafka, where it carries the events.

@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::context::Context;
 use crate::dead_letter::{refuse_event, refuse_record};
 use crate::ledger::Kind;
+use crate::notify::settings::Endpoints;
 use crate::settings::Settings;
-use crate::{Error, check, contact_update, ingest, transfer};
+use crate::{Error, check, contact_update, ingest, notify, transfer};
 
 /// A consumer. Each can have processes of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,11 +25,14 @@ pub enum Consumer {
     Ingest,
     /// Customers that the ERP gives to a salesperson get that owner in Books.
     ContactUpdate,
+    /// Endpoints are told what happens.
+    Notify,
 }
 
 impl Consumer {
     /// All there are.
-    pub const ALL: [Consumer; 4] = [Consumer::Transfer, Consumer::CrmUpdate, Consumer::Ingest, Consumer::ContactUpdate];
+    pub const ALL: [Consumer; 5] =
+        [Consumer::Transfer, Consumer::CrmUpdate, Consumer::Ingest, Consumer::ContactUpdate, Consumer::Notify];
 
     /// Its subscription.
     #[must_use]
@@ -38,6 +42,7 @@ impl Consumer {
             Consumer::CrmUpdate => "crm-update",
             Consumer::Ingest => "ingest",
             Consumer::ContactUpdate => "contact-update",
+            Consumer::Notify => "notify",
         }
     }
 
@@ -55,15 +60,18 @@ impl Consumer {
             Consumer::CrmUpdate => &[Kind::UpdateRecord],
             Consumer::Ingest => &[Kind::PostBatch],
             Consumer::ContactUpdate => &[Kind::AssignContact],
+            Consumer::Notify => &[Kind::PostNotification],
         }
     }
 
-    pub(crate) fn follows(self) -> Vec<EventType> {
+    /// The types that it decides; for endpoints, those that one of them is told.
+    pub(crate) fn follows(self, endpoints: &Endpoints) -> Vec<EventType> {
         match self {
             Consumer::Transfer => transfer::decide::FOLLOWS.to_vec(),
             Consumer::CrmUpdate => check::FOLLOWS.to_vec(),
             Consumer::Ingest => ingest::decide::FOLLOWS.to_vec(),
             Consumer::ContactUpdate => contact_update::decide::FOLLOWS.to_vec(),
+            Consumer::Notify => endpoints.types(),
         }
     }
 
@@ -82,6 +90,7 @@ impl Consumer {
             Consumer::CrmUpdate => check::decide(unit, &settings.transfers, event).await,
             Consumer::Ingest => ingest::decide::decide(unit, &settings.ingests, event).await,
             Consumer::ContactUpdate => contact_update::decide::decide(unit, &settings.organizations, event).await,
+            Consumer::Notify => notify::decide::decide(unit, &settings.endpoints, event).await,
         }
     }
 
@@ -93,7 +102,12 @@ impl Consumer {
         carrier: Option<kafka::Settings>,
         stop: CancellationToken,
     ) -> Result<(), Error> {
-        let (log, name, types) = (context.log.clone(), self.name().to_owned(), self.follows());
+        let types = self.follows(&context.settings.endpoints);
+        if types.is_empty() {
+            stop.cancelled().await;
+            return Ok(());
+        }
+        let (log, name) = (context.log.clone(), self.name().to_owned());
         let decider = Arc::new(Decider { context, consumer: self });
         match carrier {
             Some(settings) => kafka::follow(log, settings, name, types, decider, stop).await?,

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::Error;
 use crate::ingest::receivers::Receivers;
 use crate::ledger::Effect;
+use crate::notify::senders::Senders;
 use crate::pause::Pauses;
 use crate::running::Running;
 use crate::settings::Settings;
@@ -54,6 +55,8 @@ pub struct Context {
     pub settings: Settings,
     /// Clients of the receivers.
     pub receivers: Receivers,
+    /// Clients of the endpoints.
+    pub senders: Senders,
     /// How long things take.
     pub timing: Timing,
     /// This process, in leases.
@@ -67,13 +70,21 @@ pub struct Context {
 impl Context {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(log: Log, accounts: Accounts, receivers: Receivers, settings: Settings, timing: Timing) -> Arc<Self> {
+    pub fn new(
+        log: Log,
+        accounts: Accounts,
+        receivers: Receivers,
+        senders: Senders,
+        settings: Settings,
+        timing: Timing,
+    ) -> Arc<Self> {
         let leased_by = process_name();
         let (planned, _) = watch::channel(0);
         Arc::new(Context {
             log,
             accounts,
             receivers,
+            senders,
             settings,
             timing,
             leased_by,
@@ -125,6 +136,9 @@ impl Context {
         if let Some(transfer) = named.transfer {
             return self.settings.transfers.get(&transfer).ok().map(|one| (one.max_attempts, one.retry_base));
         }
+        if let Some(endpoint) = named.notify {
+            return self.settings.endpoints.get(&endpoint).ok().map(|one| (one.max_attempts, one.retry_base));
+        }
         let ingest = self.settings.ingests.get(&named.ingest?).ok()?;
         Some((ingest.max_attempts, ingest.retry_base))
     }
@@ -135,4 +149,5 @@ impl Context {
 struct Named {
     transfer: Option<String>,
     ingest: Option<String>,
+    notify: Option<String>,
 }

@@ -7,6 +7,7 @@ use kafka::{Marks, Portion, StreamHash};
 use serde::Serialize;
 
 use crate::ledger::Summary;
+use crate::notify::settings::Endpoints;
 use crate::{Consumer, Error};
 
 /// A stopped account is tried again every few seconds. What was refused this lately speaks for all effects of the same
@@ -112,8 +113,9 @@ fn beyond(number: usize) -> String {
     format!("beyond_{number}")
 }
 
+/// What endpoints are told depends on the settings, and nobody waits for its end: it is left out.
 fn types(consumer: Consumer) -> sql::Value<'static> {
-    sql::list(consumer.follows().iter().map(|event_type| event_type.as_str().to_owned()))
+    sql::list(consumer.follows(&Endpoints::default()).iter().map(|event_type| event_type.as_str().to_owned()))
 }
 
 /// Whether one of the events beyond what is decided of all streams is not decided either. Over Kafka, each partition has

@@ -46,6 +46,8 @@ pub enum Kind {
     PostBatch,
     /// Gives a contact another owner.
     AssignContact,
+    /// Tells an endpoint an event.
+    PostNotification,
 }
 
 impl Kind {
@@ -59,12 +61,20 @@ impl Kind {
             Kind::UpdateRecord => "crm_record.update",
             Kind::PostBatch => "batch.post",
             Kind::AssignContact => "contact.assign",
+            Kind::PostNotification => "notify.post",
         }
     }
 
     /// Every kind that this program knows.
-    pub const ALL: [Kind; 6] =
-        [Kind::Locate, Kind::CopyFolder, Kind::CopyFile, Kind::UpdateRecord, Kind::PostBatch, Kind::AssignContact];
+    pub const ALL: [Kind; 7] = [
+        Kind::Locate,
+        Kind::CopyFolder,
+        Kind::CopyFile,
+        Kind::UpdateRecord,
+        Kind::PostBatch,
+        Kind::AssignContact,
+        Kind::PostNotification,
+    ];
 
     fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
@@ -80,7 +90,14 @@ impl Kind {
     /// Whether it belongs to a transfer.
     #[must_use]
     pub fn is_of_transfer(self) -> bool {
-        !matches!(self, Kind::PostBatch | Kind::AssignContact)
+        !matches!(self, Kind::PostBatch | Kind::AssignContact | Kind::PostNotification)
+    }
+
+    /// Whether what becomes of single attempts is told by events. A notification's are in its row: they would outnumber the
+    /// events that are told.
+    #[must_use]
+    pub fn tells_attempts(self) -> bool {
+        self != Kind::PostNotification
     }
 
     /// Which slots it takes.
@@ -102,7 +119,7 @@ impl fmt::Display for Kind {
 /// Slots that effects of one account share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Quick calls: look, make a folder, update a record or a contact, send a batch.
+    /// Quick calls: look, make a folder, update a record or a contact, send a batch or a notification.
     Control,
     /// Contents.
     Files,

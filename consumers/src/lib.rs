@@ -1,10 +1,10 @@
 //! Idempotent effects on the outside world, over the effect ledger.
 //!
 //! Deciders follow the log and write intents into the ledger: `transfer` (a pending record asks for its folder),
-//! `crm-update` (a completed transfer checks its record), `ingest` (a completed sync sends its messages) and
-//! `contact-update` (a customer that was given to a salesperson gets that owner in Books). Dispatchers, one per account
-//! and lane, do what the ledger says. Whatever crashes, an effect is settled by reading the provider back before it is ever
-//! done again.
+//! `crm-update` (a completed transfer checks its record), `ingest` (a completed sync sends its messages),
+//! `contact-update` (a customer that was given to a salesperson gets that owner in Books) and `notify` (endpoints are told
+//! what happens). Dispatchers, one per account and lane, do what the ledger says. Whatever crashes, an effect is settled
+//! before it is ever done again: by reading the provider back, or by a key that the receiver recognises.
 
 pub mod check;
 pub mod consumer;
@@ -17,6 +17,7 @@ mod heartbeat;
 pub mod idle;
 pub mod ingest;
 pub mod ledger;
+pub mod notify;
 pub mod pause;
 mod runner;
 mod running;
@@ -95,6 +96,10 @@ pub async fn run_some(
         contact_update::tell_read_only(&context).await?;
     }
     let mut tasks: JoinSet<Result<(), Error>> = JoinSet::new();
+    if work.consumers.contains(&Consumer::Notify) && !context.settings.endpoints.is_empty() {
+        notify::register(&context).await?;
+        tasks.spawn(notify::history::run(context.clone(), stop.clone()));
+    }
     for consumer in &work.consumers {
         tasks.spawn(consumer.follow(context.clone(), work.carrier.clone(), stop.clone()));
     }
@@ -143,6 +148,10 @@ fn shares(context: &Context, consumers: &BTreeSet<Consumer>) -> Vec<Share> {
     }
     for account in context.settings.organizations.written() {
         shares.push(of(account.to_owned(), Lane::Control, CONTROL_SLOTS, |kind| kind == Kind::AssignContact));
+    }
+    for endpoint in context.settings.endpoints.all() {
+        let account = endpoint.ledger_account();
+        shares.push(of(account, Lane::Control, endpoint.concurrency, |kind| kind == Kind::PostNotification));
     }
     shares.retain(|share| share.slots > 0 && !share.kinds.is_empty());
     shares

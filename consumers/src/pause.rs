@@ -18,6 +18,8 @@ pub enum Product {
     Ingest,
     /// Contacts and their owners.
     Books,
+    /// Notifications of endpoints.
+    Notify,
 }
 
 /// Products of accounts that are left alone, with the earliest end of a pause.

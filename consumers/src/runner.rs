@@ -21,7 +21,7 @@ use crate::pause::{Paused, Product};
 use crate::running::Hold;
 use crate::transfer::{completion, file, folder, locate};
 use crate::trouble::{STOPPED_ACCOUNT, Trouble};
-use crate::{Error, contact_update, crm_update, ingest, story};
+use crate::{Error, contact_update, crm_update, ingest, notify, story};
 
 /// Other processes may plan work that nobody wakes us for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -104,6 +104,9 @@ async fn queues(context: &Context, share: &Share) -> Result<Vec<Queue>, Error> {
     }
     if share.kinds.contains(&Kind::AssignContact) {
         queues.insert(Queue::Contacts);
+    }
+    if share.kinds.contains(&Kind::PostNotification) {
+        queues.insert(Queue::Notifications);
     }
     if share.kinds.iter().any(|kind| matches!(kind, Kind::Locate | Kind::CopyFolder | Kind::CopyFile)) {
         let transfers = context.settings.transfers.0.values().filter(|one| one.destination == share.account);
@@ -221,6 +224,7 @@ impl Dispatcher {
                 Kind::UpdateRecord => crm_update::run(context, effect).await,
                 Kind::PostBatch => ingest::post::run(context, effect).await,
                 Kind::AssignContact => contact_update::assign::run(context, effect).await,
+                Kind::PostNotification => notify::post::run(context, effect).await,
             }
         };
         let result = AssertUnwindSafe(doing).catch_unwind().await.unwrap_or_else(|_| {
@@ -259,6 +263,7 @@ impl Dispatcher {
             Kind::UpdateRecord => Product::Crm,
             Kind::PostBatch => Product::Ingest,
             Kind::AssignContact => Product::Books,
+            Kind::PostNotification => Product::Notify,
             Kind::Locate | Kind::CopyFolder | Kind::CopyFile => Product::WorkDrive,
         };
         let all = [Product::Crm, Product::WorkDrive, Product::Books];
@@ -342,6 +347,7 @@ async fn follow_up(
         Kind::UpdateRecord => return crm_update::settle_standing(unit, context, effect, verdict).await,
         Kind::PostBatch => return ingest::post::settle(unit, effect, verdict).await,
         Kind::AssignContact => return Ok(()),
+        Kind::PostNotification => return notify::post::settle(unit, context, effect, verdict).await,
         Kind::Locate | Kind::CopyFolder | Kind::CopyFile => {}
     }
     if !finished.is_last {
@@ -371,7 +377,7 @@ fn told_when_failed(context: &Context, effect: &Effect, verdict: Verdict) -> Ver
         Kind::UpdateRecord => crm_update::given_up(context, effect, &code, &error),
         Kind::PostBatch => ingest::post::given_up(effect, &code, &error),
         Kind::AssignContact if dead_letter => contact_update::assign::given_up(effect, &code, &error),
-        Kind::AssignContact => Vec::new(),
+        Kind::AssignContact | Kind::PostNotification => Vec::new(),
     });
     Verdict::Failed { code, error, events, dead_letter }
 }

@@ -8,6 +8,7 @@ use event_log::Append;
 use crate::contact_update::request::AssignContact;
 use crate::ingest::request::PostBatch;
 use crate::ledger::{Effect, Kind, Verdict};
+use crate::notify::request::PostNotification;
 use crate::transfer::request::{CopiedFile, CopyFile, CopyFolder, Locate, UpdateRecord};
 
 /// Tells how an effect ended, if it ended.
@@ -19,6 +20,7 @@ pub(crate) fn tell(effect: &Effect, verdict: &Verdict) {
         Kind::UpdateRecord => record(effect, verdict),
         Kind::PostBatch => batch(effect, verdict),
         Kind::AssignContact => contact(effect, verdict),
+        Kind::PostNotification => notification(effect, verdict),
     }
 }
 
@@ -143,6 +145,19 @@ fn contact(effect: &Effect, verdict: &Verdict) {
                 contact.id = contact_id,
                 "contact {contact_id}: {owner_id} does not own it in books: {error}"
             );
+        }
+        _ => {}
+    }
+}
+
+fn notification(effect: &Effect, verdict: &Verdict) {
+    let Ok(PostNotification { notify, id, event_type, .. }) = effect.request() else { return };
+    match verdict {
+        Verdict::Succeeded { .. } => {
+            tracing::debug!(endpoint = notify, "endpoint {notify}: has {event_type} as {id}");
+        }
+        Verdict::Failed { error, .. } => {
+            tracing::warn!(endpoint = notify, "endpoint {notify}: does not get {event_type} as {id}: {error}");
         }
         _ => {}
     }

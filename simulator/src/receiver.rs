@@ -38,11 +38,12 @@ pub(crate) async fn receive(shared: &Arc<Shared>, call: &Call, name: &str, body:
     let Ok(content) = serde_json::from_slice(body) else { return refused(shared, name, Refusal::NoJson) };
     if let Some(status) = behaviour.status.filter(|status| !(200..300).contains(status)) {
         shared.world().inbox.turned_away(name, signed.id);
-        let answer = problem(status, "not now");
-        return match behaviour.retry_after_seconds {
-            Some(seconds) => answer.header("retry-after", seconds.to_string()),
-            None => answer,
-        };
+        let headers = [
+            ("retry-after", behaviour.retry_after_seconds.map(|seconds| seconds.to_string())),
+            ("location", behaviour.location),
+        ];
+        let present = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        return present.fold(problem(status, "not now"), |answer, (name, value)| answer.header(name, value));
     }
     let Signed { id, timestamp, by } = signed;
     let mut world = shared.world();

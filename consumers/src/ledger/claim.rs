@@ -41,6 +41,8 @@ pub enum Queue {
     Batches,
     /// They read nowhere else, and give contacts their owners.
     Contacts,
+    /// They read nowhere, and tell an endpoint what happened.
+    Notifications,
     /// They read from this account, and make files and folders.
     From(String),
 }
@@ -48,7 +50,7 @@ pub enum Queue {
 impl Queue {
     fn source(&self) -> Option<&str> {
         match self {
-            Queue::Records | Queue::Batches | Queue::Contacts => None,
+            Queue::Records | Queue::Batches | Queue::Contacts | Queue::Notifications => None,
             Queue::From(source) => Some(source),
         }
     }
@@ -61,6 +63,7 @@ impl Claim {
             Queue::Records => !self.paused.covers(&self.account, Product::Crm),
             Queue::Batches => !self.paused.covers(&self.account, Product::Ingest),
             Queue::Contacts => !self.paused.covers(&self.account, Product::Books),
+            Queue::Notifications => !self.paused.covers(&self.account, Product::Notify),
             Queue::From(source) => {
                 ![&self.account, source].iter().any(|account| self.paused.covers(account, Product::WorkDrive))
             }
@@ -127,7 +130,7 @@ fn push_queues<'q>(query: &mut Builder<'q>, claim: &'q Claim, due: Option<DateTi
         query.push_bind(&claim.account).push(" AND lane = ").push_bind(claim.lane.as_str());
         query.push(" AND status IN ('planned', 'unknown') AND source_account ");
         match queue {
-            Queue::Records => query.push("IS NULL"),
+            Queue::Records | Queue::Notifications => query.push("IS NULL"),
             Queue::Batches | Queue::Contacts => query.push(concat!("IS NULL", first_of_sequence!())),
             Queue::From(source) => {
                 // Nothing where consent is missing: the whole queue is passed over, not each of its effects.

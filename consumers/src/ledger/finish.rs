@@ -134,6 +134,9 @@ fn change<'a>(effect: &Effect, verdict: &'a Verdict) -> Change<'a> {
 /// What the ledger itself tells about an attempt.
 fn story(effect: &Effect, verdict: &Verdict) -> Vec<Append> {
     let mut events = Vec::new();
+    if !effect.kind.tells_attempts() {
+        return events;
+    }
     let done = match verdict {
         Verdict::Succeeded { .. } => Some(true),
         Verdict::NotDone => Some(false),

@@ -10,6 +10,7 @@ mod damage;
 mod deciding;
 mod ingest;
 mod ledger;
+mod notify;
 mod pausing;
 mod process;
 mod refusing;

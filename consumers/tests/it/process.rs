@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use consumers::ingest::receivers::Receivers;
+use consumers::notify::senders::Senders;
 use consumers::{Consumer, Context, Settings, Timing, Work};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
@@ -41,7 +42,8 @@ impl Process {
             let timing = Timing { settle_after: Duration::from_millis(200), lease: LEASE };
             let (settings, receivers) =
                 (Settings::of(&site.config).unwrap(), Receivers::open(&site.config, &clock).unwrap());
-            let context = Context::new(log, accounts.clone(), receivers, settings, timing);
+            let senders = Senders::open(&site.config, &clock).unwrap();
+            let context = Context::new(log, accounts.clone(), receivers, senders, settings, timing);
             tell.send(context.leased_by.clone()).unwrap();
             let abort = CancellationToken::new();
             let consuming = consumers::run_some(context, work, stopping.clone(), abort);

@@ -11,6 +11,7 @@ use catalogue::poll;
 use chrono::{DateTime, TimeDelta, Utc};
 use consumers::dead_letter::{self, DeadLetter};
 use consumers::ingest::receivers::Receivers;
+use consumers::notify::senders::Senders;
 use consumers::{Context, Settings, Timing};
 use event_log::{Append, Direction, Filter, GlobalPosition, Log, NewEvent, RecordedEvent};
 use providers::zoho::crm::ApiName;
@@ -55,6 +56,8 @@ pub(crate) struct Plan {
     pub(crate) transfer: &'static str,
     /// Lines of the settings of the receiver `analysis`, which gets the messages of organisation A; absent for no receiver.
     pub(crate) ingest: Option<&'static str>,
+    /// Settings of endpoints that are told what happens; `BASE` stands for the simulator, `LOCAL` for the same by its name.
+    pub(crate) notify: String,
     /// Content that is damaged once on its way to WorkDrive.
     pub(crate) damaged: Option<&'static str>,
 }
@@ -68,6 +71,7 @@ impl Default for Plan {
             knobs: json!({}),
             transfer: "",
             ingest: None,
+            notify: String::new(),
             damaged: None,
         }
     }
@@ -173,12 +177,18 @@ impl Stage {
         }
     }
 
+    /// Other settings for consumers that are started from now on.
+    pub(crate) fn change_config(&mut self, change: impl FnOnce(&mut Config)) {
+        change(&mut self.config);
+    }
+
     pub(crate) fn context(&self) -> Arc<Context> {
         let settings = Settings::of(&self.config).unwrap();
         let clock: SharedClock = self.clock.clone();
         let receivers = Receivers::open(&self.config, &clock).unwrap();
+        let senders = Senders::open(&self.config, &clock).unwrap();
         let timing = Timing { settle_after: Duration::from_millis(200), ..Timing::default() };
-        Context::new(self.log.clone(), self.accounts.clone(), receivers, settings, timing)
+        Context::new(self.log.clone(), self.accounts.clone(), receivers, senders, settings, timing)
     }
 
     /// Stops the consumers and waits until they have ended.
@@ -472,11 +482,12 @@ fn config(
         "[store]\nurl = \"{store}\"\n[vault]\nkey_file = \"{}\"\n{}{}{}\
          [transfers.contacts]\ncrm = \"org-a\"\nsource = \"org-b\"\ndestination = \"org-a\"\nmodule = \"Contacts\"\n\
          checkbox_field = \"Transfer_Complete\"\nfolder_field = \"Source_Folder_Name\"\n\
-         source_team_folder_id = \"team-b\"\nretry_base_ms = 20\n{transfer}\n{ingest}",
+         source_team_folder_id = \"team-b\"\nretry_base_ms = 20\n{transfer}\n{ingest}{}",
         folder.join("gateledger.key").display(),
         account("org-a"),
         account("org-b"),
         account("org-c"),
+        plan.notify.replace("BASE", base).replace("LOCAL", &base.replace("127.0.0.1", "localhost")),
     );
     let text = match text.contains("destination_folder_id") {
         true => text,

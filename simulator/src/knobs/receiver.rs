@@ -26,6 +26,8 @@ pub struct ReceiverBehaviour {
     pub status: Option<u16>,
     /// `Retry-After` of such an answer, in seconds.
     pub retry_after_seconds: Option<u32>,
+    /// `Location` of such an answer.
+    pub location: Option<String>,
     /// Time that an answer takes, in milliseconds of real time; 0.
     pub latency_ms: u64,
 }
