@@ -47,6 +47,7 @@ migrations![
     "20261124000110" "index_effects_by_story",
     "20261124000200" "add_decided_role",
     "20261124000210" "add_role_decisions",
+    "20261124000400" "add_left_out",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

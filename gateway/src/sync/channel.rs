@@ -8,7 +8,8 @@ use catalogue::sync::{self, READ, Read};
 use chrono::{DateTime, TimeDelta, Utc};
 use event_log::{Append, EventId, EventOutcome, NewEvent};
 use mappings::channel::{Mapping, State, SyncResult, set_sync_result};
-use providers::zoho::cliq::{Message, Window};
+use providers::error::Error as ProviderError;
+use providers::zoho::cliq::{Message, Messages, Window};
 use uuid::Uuid;
 
 use super::chats::{self, Chat, Seen};
@@ -58,10 +59,32 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
     };
     let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
     let windows = chat.stretches.clone().unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
-    let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows, LIMIT)?;
-    let page = walk.next().await?.unwrap_or_default();
-    save(worker, job, &mapping, new, after(chat, &page, walk.left(), job, seen), page, began).await?;
+    let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows.clone(), LIMIT)?;
+    let page = next(&mut walk).await?;
+    let left = walk.left();
+    if left == windows {
+        let error = "a page changed nothing of what is left to be read".to_owned();
+        return Err(Trouble::Pointless { code: "walk_stuck", error });
+    }
+    let chat = after(chat, &page.messages, left, job, seen);
+    save(worker, job, &mapping, new, chat, page, began).await?;
     Ok(())
+}
+
+/// What an answer showed.
+struct Page {
+    messages: Vec<Message>,
+    /// What cannot be had although everything else can, in words.
+    left_out: Option<String>,
+}
+
+/// The next page. Where one moment holds more than an answer, that is what the answer showed of it.
+async fn next(walk: &mut Messages<'_>) -> Result<Page, ProviderError> {
+    let (page, left_out) = match walk.next().await {
+        Err(error @ ProviderError::TooDense { .. }) => (walk.next().await?, Some(error.to_string())),
+        page => (page?, None),
+    };
+    Ok(Page { messages: page.unwrap_or_default(), left_out })
 }
 
 async fn mapping_of(worker: &Worker, job: &Job) -> Result<Mapping, Trouble> {
@@ -110,7 +133,7 @@ fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<U
     let read = DateTime::from_timestamp_millis(chat.newest_ms).unwrap_or(DateTime::UNIX_EPOCH);
     let from = if job.is_full || chat.newest_ms == 0 { since } else { (read - OVERLAP).max(since) };
     let told = seen.last_ms.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
-    Window { from, to: now.max(told) }
+    Window::new(from, now.max(told))
 }
 
 /// How far the chat is read after a page.
@@ -139,9 +162,13 @@ async fn save(
     mapping: &Mapping,
     new: Vec<Chat>,
     chat: Chat,
-    page: Vec<Message>,
+    page: Page,
     began: Instant,
 ) -> Result<(), Error> {
+    if let Some(left_out) = &page.left_out {
+        metrics::counter!("messages_left_out_total", "reason" => "too_dense").increment(1);
+        tracing::warn!(account.id = %worker.account, job.id = %job.job_id, "a sync of {} goes on without some messages: {left_out}", job.subject);
+    }
     let (leadership, job, account) = (worker.leadership.clone(), job.clone(), worker.account.clone());
     let organization = mapping.organization.clone();
     let saved = worker.intake.log.write::<_, Error, _>(move |unit| {
@@ -151,8 +178,9 @@ async fn save(
             for one in &new {
                 chats::add(unit.connection(), now, &account, one).await?;
             }
-            let fetched = page.len() as u64;
+            let fetched = page.messages.len() as u64;
             let facts: Vec<NewEvent> = page
+                .messages
                 .iter()
                 .map(|message| posted(&account, &organization, &chat, message).in_story(job.correlation_id, None))
                 .collect();
@@ -177,6 +205,7 @@ async fn save(
             let progress = Progress {
                 counts: vec![(FETCHED, fetched), (PROCESSED, new_facts), (CALLS, 1)],
                 processing_ms: milliseconds(began),
+                left_out: page.left_out,
             };
             jobs::advance(unit, &job, &progress).await?;
             Ok(new_facts)
@@ -187,7 +216,7 @@ async fn save(
     Ok(())
 }
 
-/// Everything is read: the job and the mapping say so in one unit of work.
+/// Everything is read that can be: the job and the mapping say so, and what could not, in one unit of work.
 async fn complete(
     worker: &Worker,
     job: &Job,
@@ -203,9 +232,12 @@ async fn complete(
             only_as_leader(unit, &leadership).await?;
             let at = unit.now();
             let counts = vec![(FETCHED, 0), (PROCESSED, 0), (CALLS, 0)];
-            let progress = Progress { counts, processing_ms: milliseconds(began) };
+            let progress = Progress { counts, processing_ms: milliseconds(began), left_out: None };
             let job = jobs::advance(unit, &job, &progress).await?;
             set_sync_result(unit, mapping_id, &SyncResult::Completed { at, last_message_at }).await?;
+            if let Some(error) = job.left_out.clone() {
+                set_sync_result(unit, mapping_id, &SyncResult::Failed { error }).await?;
+            }
             jobs::complete(unit, &job).await?;
             Ok(())
         })

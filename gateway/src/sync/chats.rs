@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use event_log::Error;
 use event_log::sql::{self, Connection, Row};
 use providers::zoho::cliq::Window;
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// One chat: the channel's own, or a thread.
@@ -37,9 +36,6 @@ impl Seen {
         self.count.is_some() && self.last_ms.is_some()
     }
 }
-
-#[derive(Serialize, Deserialize)]
-struct Stretch(i64, i64);
 
 /// All chats of a mapping, the channel's own first.
 pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
@@ -79,10 +75,7 @@ pub(crate) async fn add(
 /// Saves how far a chat is read.
 pub(crate) async fn save(connection: &mut Connection, now: DateTime<Utc>, chat: &Chat) -> Result<(), Error> {
     let stretches = chat.stretches.as_ref().map(|windows| {
-        let stretches: Vec<Stretch> = windows
-            .iter()
-            .map(|window| Stretch(window.from.timestamp_millis(), window.to.timestamp_millis()))
-            .collect();
+        let stretches: Vec<[i64; 4]> = windows.iter().map(numbers).collect();
         serde_json::to_string(&stretches).expect("numbers serialise to JSON")
     });
     sql::query(
@@ -106,13 +99,8 @@ pub(crate) async fn save(connection: &mut Connection, now: DateTime<Utc>, chat: 
 fn read(row: &Row) -> Result<Chat, Error> {
     let stretches: Option<String> = row.try_get("stretches")?;
     // What does not decode is walked again from the beginning of the stretch, which loses nothing.
-    let stretches = stretches.and_then(|text| serde_json::from_str::<Vec<Stretch>>(&text).ok()).and_then(|all| {
-        let window = |Stretch(from, to): Stretch| {
-            let moment = DateTime::from_timestamp_millis;
-            Some(Window { from: moment(from)?, to: moment(to)? })
-        };
-        all.into_iter().map(window).collect()
-    });
+    let stretches = stretches.and_then(|text| serde_json::from_str::<Vec<Vec<i64>>>(&text).ok());
+    let stretches = stretches.and_then(|all| all.iter().map(|numbers| window(numbers)).collect());
     Ok(Chat {
         mapping_id: row.try_get("mapping_id")?,
         chat_id: row.try_get("chat_id")?,
@@ -124,4 +112,34 @@ fn read(row: &Row) -> Result<Chat, Error> {
         read_in: row.try_get("read_in")?,
         seen: Seen { count: row.try_get("seen_count")?, last_ms: row.try_get("seen_last_ms")? },
     })
+}
+
+/// A stretch as it is kept: its ends, and how far questions reach beyond each.
+fn numbers(window: &Window) -> [i64; 4] {
+    [window.from.timestamp_millis(), window.to.timestamp_millis(), window.before_ms, window.after_ms]
+}
+
+/// Of a stretch that was kept without it, nothing is known of how far questions may reach.
+fn window(numbers: &[i64]) -> Option<Window> {
+    let moment = DateTime::from_timestamp_millis;
+    match *numbers {
+        [from, to] => Some(Window::new(moment(from)?, moment(to)?)),
+        [from, to, before_ms, after_ms] => Some(Window { from: moment(from)?, to: moment(to)?, before_ms, after_ms }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stretch_is_kept_with_how_far_questions_reach_and_older_ones_are_read() {
+        let kept = Window { before_ms: 1, after_ms: 0, ..window(&[5, 9]).unwrap() };
+        assert_eq!(window(&numbers(&kept)), Some(kept));
+        let moment = |milliseconds| DateTime::from_timestamp_millis(milliseconds).unwrap();
+        assert_eq!(window(&[5, 9]), Some(Window::new(moment(5), moment(9))));
+        assert_eq!(window(&[5]), None);
+    }
 }

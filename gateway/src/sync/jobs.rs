@@ -119,6 +119,9 @@ pub struct Job {
     pub error: Option<String>,
     /// Its story.
     pub correlation_id: Uuid,
+    /// What could not be read although everything else was, in words.
+    #[serde(skip)]
+    pub(crate) left_out: Option<String>,
     #[serde(skip)]
     pub(crate) causation_id: Option<Uuid>,
 }
@@ -152,6 +155,8 @@ pub(crate) struct Progress {
     pub(crate) counts: Vec<(&'static str, u64)>,
     /// Time at work.
     pub(crate) processing_ms: u64,
+    /// What cannot be read although the rest can, in words.
+    pub(crate) left_out: Option<String>,
 }
 
 /// The subject of a mapping's jobs.
@@ -161,7 +166,7 @@ pub fn channel_subject(mapping_id: Uuid) -> String {
 }
 
 const COLUMNS: &str = "job_id, kind, subject, account, organization, trigger_name, is_full, retry_of, state, not_before, failures, \
-     turns, requested_at, started_at, finished_at, counts, processing_ms, error_code, error, correlation_id, causation_id";
+     turns, requested_at, started_at, finished_at, counts, processing_ms, error_code, error, left_out, correlation_id, causation_id";
 
 /// Wants a job. There is one open job for a thing at a time: a pending one is given back (brought forward where the wish
 /// is earlier), and a running one is followed by another.
@@ -321,12 +326,14 @@ pub(crate) async fn advance(unit: &mut UnitOfWork<'_>, job: &Job, progress: &Pro
     }
     sql::query(
         "UPDATE sync_jobs SET state = 'running', started_at = coalesce(started_at, $2), turns = turns + 1, failures = 0, \
-         counts = $3, processing_ms = processing_ms + $4, error_code = NULL, error = NULL WHERE job_id = $1",
+         counts = $3, processing_ms = processing_ms + $4, left_out = coalesce($5, left_out), error_code = NULL, \
+         error = NULL WHERE job_id = $1",
     )
     .bind(job.job_id)
     .bind(now)
     .bind(sql::json(encoded(&counts)))
     .bind(progress.processing_ms.cast_signed())
+    .bind(progress.left_out.as_deref())
     .execute(unit.connection())
     .await?;
     Ok(load(unit.connection(), job.job_id).await?.ok_or(event_log::sqlx::Error::RowNotFound)?)
@@ -356,7 +363,10 @@ pub(crate) async fn postpone(
     Ok(())
 }
 
-/// Ends a job with what it counted. Whoever wanted it meanwhile gets another.
+/// Code of a job that completed without something that cannot be had.
+const INCOMPLETE: &str = "incomplete";
+
+/// Ends a job with what it counted, and says what it had to leave out. Whoever wanted it meanwhile gets another.
 pub(crate) async fn complete(unit: &mut UnitOfWork<'_>, job: &Job) -> Result<EventId, Error> {
     let data = Completed {
         job_id: job.job_id,
@@ -366,7 +376,9 @@ pub(crate) async fn complete(unit: &mut UnitOfWork<'_>, job: &Job) -> Result<Eve
         processing_ms: job.processing_ms.cast_unsigned(),
     };
     let event = NewEvent::new(COMPLETED, "sync", &data);
-    end(unit, job, State::Completed, event).await
+    let error_code = job.left_out.as_ref().map(|_| INCOMPLETE.to_owned());
+    let completed = Job { error_code, error: job.left_out.clone(), ..job.clone() };
+    end(unit, &completed, State::Completed, event).await
 }
 
 /// Gives an open job up, for a reason that is not the provider's; one that has ended stays as it is.
@@ -461,6 +473,7 @@ fn read(row: &Row) -> Result<Job, Error> {
         processing_ms: row.try_get("processing_ms")?,
         error_code: row.try_get("error_code")?,
         error: row.try_get("error")?,
+        left_out: row.try_get("left_out")?,
         correlation_id: row.try_get("correlation_id")?,
         causation_id: row.try_get("causation_id")?,
     })

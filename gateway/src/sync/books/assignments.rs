@@ -174,7 +174,7 @@ fn progress(counts: &ContactCounts, calls: u64, began: Instant) -> Progress {
         ("skipped", counts.skipped),
         ("calls", calls),
     ];
-    Progress { counts, processing_ms: milliseconds(began) }
+    Progress { counts, processing_ms: milliseconds(began), left_out: None }
 }
 
 fn newest(contacts: &[Contact]) -> Option<DateTime<Utc>> {

@@ -46,7 +46,7 @@ pub(in crate::sync) async fn turn(worker: &Worker, job: &Job) -> Result<(), Trou
                 ("skipped", counts.skipped),
                 ("calls", calls),
             ];
-            let progress = Progress { counts: counted, processing_ms: milliseconds(began) };
+            let progress = Progress { counts: counted, processing_ms: milliseconds(began), left_out: None };
             let job = jobs::advance(unit, &job, &progress).await?;
             jobs::complete(unit, &job).await?;
             Ok(counts.facts)

@@ -22,6 +22,8 @@ on_both_databases! {
     paused_channel_is_not_synced_and_resumed_it_is,
     channel_that_cannot_be_read_is_an_error_until_it_can,
     messages_before_the_wanted_time_are_left_out,
+    hundreds_of_messages_within_a_second_are_read,
+    moment_with_more_than_an_answer_is_said_and_everything_else_is_read,
     renamed_channel_is_called_by_its_new_name,
     wish_during_a_run_is_followed_by_another_run,
 }
@@ -200,6 +202,53 @@ async fn messages_before_the_wanted_time_are_left_out(on: Backend) {
     let found = &recorded[&mapped.chat_id];
     assert!(found.iter().all(|posted| posted.time_ms >= middle));
     assert_eq!(found.len(), channel.messages.iter().filter(|message| message.time_ms >= middle).count());
+}
+
+/// Messages an hour before the clock of the simulator, so many milliseconds later each.
+fn burst(stage: &Stage, later_ms: impl Iterator<Item = i64>) -> Vec<CliqMessageSeed> {
+    let start = stage.process.log.now() - TimeDelta::hours(1);
+    let at = |later| (start + TimeDelta::milliseconds(later)).to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
+    later_ms.map(|later| CliqMessageSeed { at: Some(at(later)), ..text("burst") }).collect()
+}
+
+async fn hundreds_of_messages_within_a_second_are_read(on: Backend) {
+    let mut seed = channels(1, 30);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let mapped = stage.map_all().await.remove(0);
+    let burst = burst(&stage, (0..240).map(|number| number / 80 * 155));
+    stage.control().post_cliq_messages(ORG, &mapped.chat_id, &burst).unwrap();
+    stage.start();
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.completed(1)).await.remove(0);
+    assert_eq!((job.error_code, job.counts["messages_processed"]), (None, 270));
+    assert!(job.counts["calls"] <= 7, "{:?}", job.counts);
+    stage.assert_complete().await;
+    stage.assert_well_behaved();
+}
+
+async fn moment_with_more_than_an_answer_is_said_and_everything_else_is_read(on: Backend) {
+    let mut seed = channels(1, 130);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let mapped = stage.map_all().await.remove(0);
+    let burst = burst(&stage, std::iter::repeat_n(0, 250).chain([1, 200_000]));
+    stage.control().post_cliq_messages(ORG, &mapped.chat_id, &burst).unwrap();
+    stage.start();
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.completed(1)).await.remove(0);
+    assert_eq!((job.state, job.error_code.as_deref()), (State::Completed, Some("incomplete")), "{job:?}");
+    assert_eq!(job.counts["messages_processed"], 130 + 100 + 2);
+    assert!(job.counts["calls"] <= 12, "{:?}", job.counts);
+    let mapping = stage.mapping(&mapped).await;
+    assert_eq!(mapping.state.as_str(), "error");
+    assert!(mapping.last_error.is_some_and(|error| error.contains("100 or more share the moment")));
+
+    stage.advance(TimeDelta::minutes(10));
+    stage.control().post_cliq_messages(ORG, &mapped.chat_id, &[text("after it")]).unwrap();
+    let job = stage.ask(&mapped, Trigger::Manual).await;
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.ended(&job)).await;
+    assert_eq!((job.error_code, job.counts["messages_processed"]), (None, 1));
+    assert_eq!(stage.mapping(&mapped).await.state.as_str(), "active");
+    stage.assert_well_behaved();
 }
 
 async fn renamed_channel_is_called_by_its_new_name(on: Backend) {
