@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use catalogue::books::{self, CONTACT_CHANGED, CONTACT_GONE, ContactChanged, ContactGone};
 use catalogue::erp::{ConflictAbout, ConflictKind, conflict_id};
+use chrono::{DateTime, TimeDelta, Utc};
 use event_log::sql::Target;
 use event_log::{Append, EventId, UnitOfWork};
 use service::config::account::Books;
@@ -14,6 +15,9 @@ use super::resolve::{decide_assignment, next};
 use super::story::Story;
 use super::user;
 use crate::{Error, conflict};
+
+/// How far the provider's clock may be ahead of ours.
+const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
 /// What contacts that were seen led to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -33,7 +37,8 @@ pub struct ContactCounts {
 pub enum News {
     /// A state that is newer than what is known.
     State,
-    /// Something may have happened; the provider has to be asked. A deletion carries the last state and says no more.
+    /// Something may have happened; the provider has to be asked. A deletion carries the last state and says no more, and
+    /// a state of the future would make everything old that comes after it.
     Ask,
     /// Nothing: it is older than what is known.
     Old,
@@ -143,7 +148,7 @@ pub async fn unseen(
     Ok(customer::unseen(target, account, job_id, limit).await?)
 }
 
-/// What it tells that a webhook carries this state.
+/// What it tells that a webhook carries this state, which reached us at `received_at`.
 ///
 /// # Errors
 /// [`Error::Log`].
@@ -152,16 +157,19 @@ pub async fn what_it_tells(
     account: &str,
     books: &Books,
     fact: &ContactChanged,
+    received_at: DateTime<Utc>,
 ) -> Result<News, Error> {
+    let is_ahead = |time: DateTime<Utc>| time > received_at + CLOCK_SKEW;
     let Some(known) = customer::load(target, account, &fact.contact_id).await? else {
         return Ok(match fact.last_modified_time {
             _ if !is_customer(books, fact) => News::NoCustomer,
-            Some(_) => News::State,
-            None => News::Ask,
+            Some(told) if !is_ahead(told) => News::State,
+            _ => News::Ask,
         });
     };
     Ok(match (known.fact.last_modified_time, fact.last_modified_time) {
-        (Some(known), Some(told)) if told < known => News::Old,
+        (_, Some(told)) if is_ahead(told) => News::Ask,
+        (Some(before), Some(told)) if told < before && !(known.is_announced && is_ahead(before)) => News::Old,
         (Some(before), Some(told)) if told > before && !known.is_gone => News::State,
         _ => News::Ask,
     })
@@ -175,30 +183,39 @@ pub(super) fn is_customer(books: &Books, fact: &ContactChanged) -> bool {
 fn seen(story: &Story, customer: &mut Customer, fact: &ContactChanged, appends: &mut Vec<Append>) -> bool {
     let is_announced = story.source == "webhook";
     let is_known = customer.version.0 > 0;
-    let is_old = matches!((customer.fact.last_modified_time, fact.last_modified_time),
-        (Some(known), Some(told)) if told < known);
-    // What was announced before somebody looked and found it gone is old as well, and so is an answer to a question that
-    // was asked before somebody else looked, unless its time says that it is newer.
-    let is_same_time = customer.fact.last_modified_time == fact.last_modified_time;
-    let is_overtaken = story.asked_at.is_some_and(|asked_at| customer.seen_at > asked_at) && is_same_time;
-    if is_known && (is_old || is_overtaken || is_announced && customer.is_gone) {
+    let (before, told) = (customer.fact.last_modified_time, fact.last_modified_time);
+    let is_older = before.zip(told).is_some_and(|(before, told)| told < before);
+    let is_same_time = before == told;
+    // An answer to a question that was asked before somebody else looked is old, unless its time says that it is newer.
+    let is_late = story.asked_at.is_some_and(|asked_at| customer.seen_at > asked_at);
+    // What the provider shows counts more than what was only announced: whoever can announce could make up any time.
+    let is_overruling = customer.is_announced && !is_announced && !is_late;
+    let is_overtaken = is_older && !is_overruling || is_late && is_same_time;
+    // What was announced before somebody looked and found it gone is old as well.
+    if is_known && (is_overtaken || is_announced && customer.is_gone) {
         return false;
     }
     let stream = books::contact_stream(&story.account, &fact.contact_id);
     if is_known && !customer.is_gone && customer.fact.is_same_as(fact) {
+        customer.is_announced &= is_announced;
         customer.fact.owner_name.clone_from(&fact.owner_name);
         if story.received_at.is_some() {
-            let event = story.fact(CONTACT_CHANGED, customer.fact_id, fact).at(fact.last_modified_time);
+            let event = story.fact(CONTACT_CHANGED, customer.fact_id, fact).at(told);
             appends.push(Append::new(stream, vec![event]));
         }
         return false;
     }
-    let replaced = (is_known && (is_same_time || customer.is_gone)).then_some(customer.version);
+    if is_known && is_older {
+        customer.overruled_until = customer.overruled_until.max(before);
+    }
+    let may_have_been_told = is_same_time || customer.is_gone || told <= customer.overruled_until;
+    let replaced = (is_known && may_have_been_told).then_some(customer.version);
     customer.fact_id = fact.change_id(&story.account, replaced);
-    let event = story.fact(CONTACT_CHANGED, customer.fact_id, fact).at(fact.last_modified_time);
+    let event = story.fact(CONTACT_CHANGED, customer.fact_id, fact).at(told);
     appends.push(next(stream, &mut customer.version, event));
     customer.fact = fact.clone();
     customer.is_gone = false;
+    customer.is_announced = is_announced;
     true
 }
 

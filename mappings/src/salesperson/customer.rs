@@ -21,6 +21,10 @@ pub struct Customer {
     pub fact: ContactChanged,
     /// Whether it was deleted there or merged into another.
     pub is_gone: bool,
+    /// Whether the last state was only announced by a webhook, and not seen where the provider was asked.
+    pub is_announced: bool,
+    /// The latest time of an announced state that turned out otherwise: what was told up to then may be told again.
+    pub overruled_until: Option<DateTime<Utc>>,
     /// Whose it is here.
     pub assignment: Option<Assignment>,
     /// What the ERP wants and Books has not followed.
@@ -66,6 +70,8 @@ impl Customer {
             organization: organization.to_owned(),
             fact,
             is_gone: false,
+            is_announced: false,
+            overruled_until: None,
             assignment: None,
             wish: None,
             seen_in: None,
@@ -81,7 +87,7 @@ impl Customer {
 const AT_ONCE: usize = 100;
 
 const COLUMNS: &str = "account, contact_id, organization, owner_id, version, fact, fact_id, is_gone, customer_version, \
-     assignment, wish, seen_in, seen_at";
+     assignment, wish, seen_in, seen_at, is_announced, overruled_until";
 
 /// One customer.
 pub(crate) async fn load(
@@ -149,12 +155,14 @@ pub(crate) async fn save(connection: &mut Connection, customers: &[&Customer]) -
             row.push_bind(customer.fact_id.0).push_bind(customer.is_gone).push_bind(customer.customer_version.0);
             row.push_bind(customer.assignment.as_ref().map(stored)).push_bind(customer.wish.as_ref().map(stored));
             row.push_bind(customer.seen_in).push_bind(customer.seen_at);
+            row.push_bind(customer.is_announced).push_bind(customer.overruled_until);
         });
         query.push(
             " ON CONFLICT (account, contact_id) DO UPDATE SET owner_id = excluded.owner_id, version = excluded.version, \
              fact = excluded.fact, fact_id = excluded.fact_id, is_gone = excluded.is_gone, \
              customer_version = excluded.customer_version, assignment = excluded.assignment, wish = excluded.wish, \
-             seen_in = excluded.seen_in, seen_at = excluded.seen_at",
+             seen_in = excluded.seen_in, seen_at = excluded.seen_at, is_announced = excluded.is_announced, \
+             overruled_until = excluded.overruled_until",
         );
         query.build().execute(&mut *connection).await?;
     }
@@ -171,6 +179,8 @@ fn read(row: &Row) -> Result<Customer, sqlx::Error> {
         wish: row.try_get::<Option<Stored<_>>, _>("wish")?.map(|stored| stored.0),
         seen_in: row.try_get("seen_in")?,
         seen_at: row.try_get("seen_at")?,
+        is_announced: row.try_get("is_announced")?,
+        overruled_until: row.try_get("overruled_until")?,
         fact_id: EventId(row.try_get("fact_id")?),
         version: StreamVersion(row.try_get("version")?),
         customer_version: StreamVersion(row.try_get("customer_version")?),

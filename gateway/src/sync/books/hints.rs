@@ -112,7 +112,8 @@ impl Lane {
         };
         let told = fact::of_contact(&contact);
         let readers = self.intake.log.database().readers();
-        Ok(match what_it_tells(readers, &self.account, self.books()?, &told).await? {
+        let received_at = delivery.received_at.unwrap_or(delivery.recorded_at);
+        Ok(match what_it_tells(readers, &self.account, self.books()?, &told, received_at).await? {
             News::State => Some(Outcome::State(told)),
             News::Old | News::NoCustomer => Some(Outcome::Nothing),
             News::Ask => self.ask(&contact.id, stop).await?,
