@@ -60,7 +60,7 @@ async fn targets_to_keep(intake: &Intake) -> Result<Vec<(Target, bool)>, Error> 
         if settings.public_url.is_none() || wanted.iter().any(is_same) || !intake.has_client(&account) {
             continue;
         }
-        let organization = settings.organization_of(&account);
+        let Some(organization) = settings.organization_of(&account).map(str::to_owned) else { continue };
         let (fields, polls) = (Vec::new(), Vec::new());
         former.push((Target { account, organization, module, fields, polls, registered: false }, false));
     }

@@ -42,8 +42,8 @@ async fn work(intake: Arc<Intake>, leadership: Leadership, stop: CancellationTok
     for account in intake.accounts() {
         tasks.spawn(Worker::new(intake.clone(), leadership.clone(), &account)?.run(stop.clone()));
     }
-    for account in intake.settings.bots.clone() {
-        let lane = Lane { intake: intake.clone(), leadership: leadership.clone(), account };
+    for (deliveries_to, account) in intake.settings.bots.clone() {
+        let lane = Lane { intake: intake.clone(), leadership: leadership.clone(), deliveries_to, account };
         tasks.spawn(lane.run(stop.clone()));
     }
     for (deliveries_to, account) in intake.settings.books_notified.clone() {

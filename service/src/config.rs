@@ -232,12 +232,13 @@ impl Config {
             .into_iter()
             .filter_map(|(name, section)| Some((name.clone(), Ingest::read(&name, section)?)))
             .collect();
-        let accounts: BTreeMap<String, Account> = root
+        let mut accounts: BTreeMap<String, Account> = root
             .named("accounts")
             .into_iter()
             .map(|(name, section)| (name.clone(), Account::read(&name, section, &http, &names)))
             .collect();
         let notifies = root
+        account::settle(&mut accounts, reading);
             .named("notify")
             .into_iter()
             .filter_map(|(name, section)| Some((name.clone(), Notify::read(&name, section, &accounts)?)))

@@ -70,7 +70,11 @@ async fn list(call: Call<Nothing, Listed>) -> Result<Reply<Page<Registration>>, 
     let after = cursor.map_or(String::new(), |cursor| cursor.0);
     let mut reached: Vec<(String, RegistrationView)> = found
         .into_iter()
-        .filter(|one| call.caller.reaches(&settings.organization_of(&one.account)))
+        .filter(|one| match settings.organization_of(&one.account) {
+            Some(organization) => call.caller.reaches(organization),
+            // Of an account that is not configured any more: nobody's.
+            None => call.caller.organization.is_none(),
+        })
         .filter(|one| account.as_ref().is_none_or(|wanted| one.account == *wanted))
         .map(|one| (place(&one), one))
         .filter(|(place, _)| *place > after)

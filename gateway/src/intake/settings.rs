@@ -37,11 +37,11 @@ pub struct Settings {
     pub page_rows: u32,
     /// When the channels of an account are synced that have no schedule of their own, where that is not once a day.
     pub channel_schedules: BTreeMap<String, Schedule>,
-    /// Accounts whose webhooks are events of a bot in channels.
-    pub bots: BTreeSet<String>,
+    /// Accounts whose webhooks are events of a bot in channels, and in which account's.
+    pub bots: BTreeMap<String, String>,
     /// The accounts whose users and customers of Books are followed.
     pub books: BTreeMap<String, Books>,
-    /// Accounts whose webhooks tell of Books, and of which account's: their own, or that of their organisation.
+    /// Accounts whose webhooks tell of Books, and of which account's.
     pub books_notified: BTreeMap<String, String>,
 }
 
@@ -146,13 +146,10 @@ impl Settings {
             config.accounts.values().map(|account| (account.name.clone(), account.organization.clone())).collect();
         let scheduled = |account: &service::config::Account| (account.name.clone(), account.cliq.schedule.clone());
         settings.channel_schedules = config.accounts.values().map(scheduled).collect();
-        let is_bot = |account: &&service::config::Account| {
-            account.webhook.as_ref().is_some_and(|webhook| webhook.verify.as_str() == BOT)
-        };
-        settings.bots = config.accounts.values().filter(is_bot).map(|account| account.name.clone()).collect();
+        settings.bots = told_of(config, BOT);
         let books = |account: &service::config::Account| Some((account.name.clone(), account.books.clone()?));
         settings.books = config.accounts.values().filter_map(books).collect();
-        settings.books_notified = books_notified(config);
+        settings.books_notified = told_of(config, BOOKS);
         settings.check_every = config.registrar.check;
         settings.lifetime = config.registrar.lifetime;
         settings.renew_before = config.registrar.renew_before;
@@ -173,7 +170,7 @@ impl Settings {
             missed_after: Duration::from_secs(5),
             page_rows: 200,
             channel_schedules: BTreeMap::new(),
-            bots: BTreeSet::new(),
+            bots: BTreeMap::new(),
             books: BTreeMap::new(),
             books_notified: BTreeMap::new(),
         }
@@ -206,10 +203,10 @@ impl Settings {
         self.channel_schedules.get(account).unwrap_or(&DAILY)
     }
 
-    /// Who owns an account.
+    /// Who owns an account; nobody where it is not configured.
     #[must_use]
-    pub fn organization_of(&self, account: &str) -> String {
-        self.organizations.get(account).cloned().unwrap_or_else(|| "default".to_owned())
+    pub fn organization_of(&self, account: &str) -> Option<&str> {
+        self.organizations.get(account).map(String::as_str)
     }
 
     /// The accounts whose webhooks are hints about records.
@@ -232,17 +229,13 @@ impl Settings {
     }
 }
 
-/// An account has webhooks of one kind, so those of Books may come to another one of the organisation.
-fn books_notified(config: &Config) -> BTreeMap<String, String> {
-    let is_told = |account: &&service::config::Account| {
-        account.webhook.as_ref().is_some_and(|webhook| webhook.verify.as_str() == BOOKS)
+/// The accounts whose webhooks are verified like that, and of which account they tell.
+fn told_of(config: &Config, verify: &str) -> BTreeMap<String, String> {
+    let of = |receiver: &service::config::Account| {
+        let webhook = receiver.webhook.as_ref().filter(|webhook| webhook.verify.as_str() == verify)?;
+        Some((receiver.name.clone(), webhook.account.clone()?))
     };
-    let of = |told: &service::config::Account| {
-        let mut same = config.accounts.values().filter(|one| one.organization == told.organization);
-        let followed = if told.books.is_some() { Some(told) } else { same.find(|one| one.books.is_some()) };
-        Some((told.name.clone(), followed?.name.clone()))
-    };
-    config.accounts.values().filter(is_told).filter_map(of).collect()
+    config.accounts.values().filter_map(of).collect()
 }
 
 /// Why no registration is kept although a transfer would profit from one.
@@ -289,6 +282,34 @@ mod tests {
         let seen: Vec<(&str, usize, usize)> =
             targets.iter().map(|one| (one.module.as_str(), one.fields.len(), one.polls.len())).collect();
         assert_eq!(seen, [("Contacts", 3, 2), ("Deals", 2, 1)]);
+    }
+
+    #[test]
+    fn webhooks_tell_of_the_account_that_their_settings_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let zoho = "provider = 'zoho'\nclient_id = '1'\nclient_secret = 's'\n";
+        let account = |name: &str| format!("[accounts.{name}]\n{zoho}[accounts.{name}.books]\norganization_id = '1'\n");
+        let text = format!(
+            "{}{}[accounts.told]\nprovider = 'generic'\n[accounts.told.webhook]\nverify = 'zoho-books'\n\
+             secret = 'abcdefghijkl'\naccount = 'org-b'\n[accounts.org-a.webhook]\nverify = 'zoho-cliq'\npublic_key = 'k'\n",
+            account("org-a"),
+            account("org-b"),
+        );
+        let file = folder.path().join("gateledger.toml");
+        std::fs::write(&file, text).unwrap();
+        let options = service::config::LoadOptions {
+            file: Some(file),
+            environment: BTreeMap::new(),
+            dotenv: None,
+            working_dir: folder.path().to_owned(),
+        };
+        let settings = Settings::from_config(&Config::load(options).unwrap()).unwrap();
+        let tie = |from: &str, to: &str| BTreeMap::from([(from.to_owned(), to.to_owned())]);
+        assert_eq!(
+            (settings.books_notified.clone(), settings.bots.clone()),
+            (tie("told", "org-b"), tie("org-a", "org-a"))
+        );
+        assert_eq!((settings.organization_of("told"), settings.organization_of("nobody")), (Some("default"), None));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::chats;
 use super::jobs::{self, Kind, Trigger, Wish, channel_subject};
 use crate::intake::pause::Patience;
 use crate::intake::{Error, Intake, only_as_leader};
@@ -27,10 +28,13 @@ const BURST: TimeDelta = TimeDelta::seconds(3);
 /// How long a checkpoint may stay behind while nothing for us arrives.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
-/// Follows what the bots of one account tell.
+/// Follows what a bot tells that reports to one account.
 pub(crate) struct Lane {
     pub(super) intake: Arc<Intake>,
     pub(super) leadership: Leadership,
+    /// The account that deliveries come to.
+    pub(super) deliveries_to: String,
+    /// The account in whose channels the bot is.
     pub(super) account: String,
 }
 
@@ -84,7 +88,7 @@ impl Lane {
     async fn follow(&self, stop: &CancellationToken) -> Result<(), Error> {
         let types = vec![catalogue::delivery::RECEIVED];
         let subscription = Subscription::open(&self.intake.log, self.subscription_name(), types, WINDOW).await?;
-        let mut subscription = subscription.of_account(&self.account).with_payload();
+        let mut subscription = subscription.of_account(&self.deliveries_to).with_payload();
         let mut saved = subscription.position();
         let mut save_at = Instant::now() + SAVE_EVERY;
         loop {
@@ -109,13 +113,14 @@ impl Lane {
     }
 
     fn subscription_name(&self) -> String {
-        format!("cliq-hints:{}", self.account)
+        format!("cliq-hints:{}", self.deliveries_to)
     }
 
     /// Facts, wishes and checkpoint in one unit of work.
     async fn handle(&self, deliveries: Vec<RecordedEvent>, up_to: GlobalPosition) -> Result<(), Error> {
         let (leadership, name) = (self.leadership.clone(), self.subscription_name());
-        let organization = self.intake.settings.organization_of(&self.account);
+        let account = self.account.clone();
+        let organization = self.intake.settings.organization_of(&account).map(str::to_owned);
         self.intake
             .log
             .write(move |unit| {
@@ -127,14 +132,19 @@ impl Lane {
                     };
                     for delivery in &deliveries {
                         let Some(told) = read(delivery) else { continue };
-                        // The bot may be an account of its own: its organisation is what it shares with the channels.
-                        let is_meant = |one: &&Mapping| one.organization == organization && told.is_about(one);
+                        let is_ours =
+                            |one: &Mapping| one.account == account && Some(&one.organization) == organization.as_ref();
+                        let is_meant = |one: &&Mapping| is_ours(one) && told.is_about(one);
                         let Some(mapping) = mapped.iter().find(is_meant) else { continue };
                         if let Some(fact) = told.fact(mapping, delivery) {
                             let stream = message::stream(&mapping.account, &told.chat.id);
                             unit.append(Append::new(stream, vec![fact])).await?;
                         }
-                        let not_before = Some(unit.now() + BURST);
+                        let now = unit.now();
+                        let is_known = mapping.chat_id == told.chat.id || mapping.settings.threads;
+                        let told_of = if is_known { &told.chat.id } else { &mapping.chat_id };
+                        chats::tell(unit.connection(), now, mapping.mapping_id, told_of).await?;
+                        let not_before = Some(now + BURST);
                         jobs::want(unit, &wish(mapping, delivery, not_before)).await?;
                     }
                     unit.save_checkpoint(&name, up_to).await?;

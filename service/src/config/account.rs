@@ -13,11 +13,13 @@ mod books;
 mod cliq;
 mod signed_content;
 mod webhook;
+mod told;
 
 pub use books::Books;
 pub use cliq::Cliq;
 pub use signed_content::{Part, SignedContent};
 pub use webhook::{
+pub(super) use told::settle;
     Algorithm, Channel, Content, Encoding, Hmac, StandardWebhooks, Timestamp, TimestampFormat, Verify, Webhook,
 };
 

@@ -116,6 +116,8 @@ fn keys_without_meaning_and_contradictions_are_refused() {
     assert_eq!(
         webhook("verify = 'zoho-books'\nsecret = 's'\ntolerance_seconds = 1\npublic_key = 'k'"),
         [
+            "`accounts.a.webhook.account` is missing; name the account whose Books the deliveries tell of; configure an \
+             account of the organisation `default` that has a section `books`",
             "`accounts.a.webhook.public_key` has no meaning with verify = \"zoho-books\"; remove it",
             "`accounts.a.webhook.tolerance_seconds` has no meaning with verify = \"zoho-books\"; remove it",
         ]
@@ -128,6 +130,95 @@ fn keys_without_meaning_and_contradictions_are_refused() {
         ]
     );
     assert!(lines_of("[accounts.a]\nprovider = 'generic'")[0].contains("`accounts.a.webhook` is missing"));
+}
+
+#[test]
+fn what_shows_a_key_does_not_go_over_plain_http() {
+    let jwks = |url: &str| format!("[auth]\njwks_url = '{url}'\n");
+    let bearer = |url: &str| format!("[ingest.a]\nurl = '{url}'\nauth = 'bearer'\ntoken = 't'\n");
+    let google = |url: &str| format!("[ingest.a]\nurl = '{url}'\nservice_account = 's'\n");
+    let token = |url: &str| format!("[ingest.a]\nurl = 'https://a'\nendpoints = {{ token = '{url}' }}\n");
+    let account = "[accounts.a]\nprovider = 'zoho'\nclient_id = '1'\nclient_secret = 's'\n";
+    let api = |url: &str| format!("{account}endpoints = {{ api = '{url}', accounts = '{url}' }}\n");
+    for (text, key, danger) in [
+        (&jwks as &dyn Fn(&str) -> String, "auth.jwks_url", "could put in keys of their own"),
+        (&bearer, "ingest.a.url", "could read the key and act for us"),
+        (&google, "ingest.a.url", "could read the key and act for us"),
+        (&token, "ingest.a.endpoints.token", "could read what proves who we are"),
+        (&api, "accounts.a.endpoints.accounts", "could read the tokens"),
+    ] {
+        for fine in ["https://a.example/x", "http://127.0.0.1:9100/x", "http://[::1]:9100/x", "http://localhost/x"] {
+            assert!(Place::with_file(&text(fine)).load().is_ok(), "{key} {fine}");
+        }
+        for open in ["http://a.example/x", "http://10.0.0.1/x"] {
+            let expected = format!("`{key}` is http, and anybody on the way {danger}; use https");
+            assert_eq!(lines_of(&text(open))[0], expected);
+        }
+        for named in ["https://ada:hunter2@a.example/x", "http://ada@127.0.0.1/x"] {
+            assert_eq!(lines_of(&text(named))[0], format!("`{key}` must not carry a user name or a password"));
+        }
+    }
+    assert!(Place::with_file("[ingest.a]\nurl = 'http://a.example'\nauth = 'none'").load().is_ok());
+    let metadata = "[ingest.a]\nurl = 'https://a'\nendpoints = { metadata = 'http://metadata.example' }";
+    assert!(Place::with_file(metadata).load().is_ok());
+    let allowed = format!("{account}endpoints = {{ api = 'http://sim:9100/api', allow_http = true }}");
+    assert!(Place::with_file(&allowed).load().is_ok());
+}
+
+#[test]
+fn whose_books_or_cliq_deliveries_tell_of_is_said_and_not_guessed() {
+    let zoho = "provider = 'zoho'\nclient_id = '1'\nclient_secret = 's'\n";
+    let accounts = format!(
+        "[accounts.org-a]\n{zoho}[accounts.org-a.books]\norganization_id = '1'\n[accounts.org-b]\n{zoho}\
+         [accounts.other]\n{zoho}organization = 'other'\n[accounts.other.books]\norganization_id = '2'\n"
+    );
+    let books = "provider = 'generic'\n[accounts.told.webhook]\nverify = 'zoho-books'\nsecret = 's'\n";
+    let cliq = "provider = 'generic'\n[accounts.told.webhook]\nverify = 'zoho-cliq'\npublic_key = 'k'\n";
+    let place = |told: &str, account: &str| Place::with_file(&format!("{accounts}[accounts.told]\n{told}{account}"));
+    let wrong = |told: &str, account: &str| {
+        let error = place(told, account).load().unwrap_err();
+        let [problem] = error.problems() else { panic!("{error}") };
+        let what = problem.message.strip_prefix("`accounts.told.webhook.account` ");
+        what.unwrap_or_else(|| panic!("{error}")).to_owned()
+    };
+    assert_eq!(wrong(books, ""), "is missing; name the account whose Books the deliveries tell of; possible: `org-a`");
+    assert_eq!(
+        wrong(cliq, ""),
+        "is missing; name the account whose Cliq the deliveries tell of; possible: `org-a`, `org-b`"
+    );
+    assert_eq!(
+        wrong(books, "account = 'orga'"),
+        "names `[accounts.orga]`, which is not configured, did you mean `org-a`?"
+    );
+    assert_eq!(
+        wrong(books, "account = 'other'"),
+        "names `other`, which belongs to another organisation than `told`; possible: `org-a`"
+    );
+    assert_eq!(wrong(books, "account = 'org-b'"), "names `org-b`, whose Books is not followed; possible: `org-a`");
+    assert_eq!(
+        wrong(&cliq.replacen('\n', "\norganization = 'nobody'\n", 1), ""),
+        "is missing; name the account whose Cliq the deliveries tell of; configure an account of the organisation \
+         `nobody` that has provider = \"zoho\""
+    );
+    assert_eq!(
+        wrong(
+            "provider = 'generic'\n[accounts.told.webhook]\nverify = 'hmac'\nheader = 'h'\nsecret = 's'\n",
+            "account = 'org-a'"
+        ),
+        "has no meaning with verify = \"hmac\"; remove it"
+    );
+    let told_of = |told: &str, account: &str| {
+        let config = place(told, account).load().unwrap();
+        config.accounts["told"].webhook.as_ref().unwrap().account.clone().unwrap()
+    };
+    assert_eq!(
+        (told_of(books, "account = 'org-a'"), told_of(cliq, "account = 'org-b'")),
+        ("org-a".into(), "org-b".into())
+    );
+    let itself =
+        books.replacen("provider = 'generic'", &format!("{zoho}[accounts.told.books]\norganization_id = '3'"), 1);
+    assert_eq!(told_of(&itself, ""), "told");
+    assert_eq!(told_of(&cliq.replacen("provider = 'generic'", zoho, 1), ""), "told");
 }
 
 #[test]

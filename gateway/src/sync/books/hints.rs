@@ -1,10 +1,14 @@
 //! What webhooks of Books tell. A contact comes whole, so its state is the fact where it is newer than what is known; where
 //! it is not, the provider is asked, because a deletion carries the last state and says no more. A user asks for the list.
+//!
+//! Signatures do not say where a parameter's name ends, nor what came in the query. So only JSON without a query is believed
+//! about a state; whatever else names a contact, the provider is asked for it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use catalogue::books::ContactChanged;
+use catalogue::delivery::Metadata;
 use chrono::{DateTime, Utc};
 use event_log::{GlobalPosition, Leadership, RecordedEvent, Subscription};
 use mappings::salesperson::{News, Story, contact_gone, record_contacts, what_it_tells};
@@ -39,7 +43,10 @@ pub(in crate::sync) struct Lane {
 
 /// What a delivery is about.
 enum Told {
+    /// A contact with its state.
     Contact(Box<Contact>),
+    /// A contact whose state stands nowhere.
+    Named(Id),
     User,
 }
 
@@ -108,6 +115,7 @@ impl Lane {
         let contact = match read(delivery) {
             None => return Ok(Some(Outcome::Nothing)),
             Some(Told::User) => return Ok(Some(Outcome::Users)),
+            Some(Told::Named(id)) => return self.ask(&id, stop).await,
             Some(Told::Contact(contact)) => contact,
         };
         let told = fact::of_contact(&contact);
@@ -150,7 +158,8 @@ impl Lane {
     async fn commit(&self, told: Option<(RecordedEvent, Outcome)>, up_to: GlobalPosition) -> Result<(), Error> {
         let (leadership, name, books) = (self.leadership.clone(), self.subscription_name(), self.books()?.clone());
         let account = self.account.clone();
-        let organization = self.intake.settings.organization_of(&account);
+        let organization = self.intake.settings.organization_of(&account).map(str::to_owned);
+        let organization = organization.ok_or_else(|| Error::NoSuchAccount(account.clone()))?;
         self.intake
             .log
             .write(move |unit| {
@@ -199,7 +208,8 @@ fn read(delivery: &RecordedEvent) -> Option<Told> {
     if data.verify != VERIFY {
         return None;
     }
-    let told = entity(delivery.payload.as_deref().unwrap_or_default());
+    let metadata = serde_json::from_str(&delivery.metadata).unwrap_or_default();
+    let told = entity(delivery.payload.as_deref().unwrap_or_default(), &metadata);
     if told.is_none() {
         metrics::counter!("hints_skipped_total", "reason" => "malformed").increment(1);
         tracing::warn!(event.id = %delivery.id, "a webhook was kept but leads to nothing: it holds no contact and no user");
@@ -207,14 +217,20 @@ fn read(delivery: &RecordedEvent) -> Option<Told> {
     told
 }
 
+/// Whether nothing but the body is signed, as it is.
+fn is_unambiguous(metadata: &Metadata) -> bool {
+    let media_type = metadata.headers.get("content-type").and_then(|text| text.split(';').next()).unwrap_or_default();
+    metadata.query.is_none() && media_type.trim().eq_ignore_ascii_case("application/json")
+}
+
 /// The entity in a body: JSON, on its own or under its kind, or the values of a form.
-fn entity(payload: &[u8]) -> Option<Told> {
-    let fields = match serde_json::from_slice::<Map<String, Value>>(payload) {
-        Ok(fields) => fields,
-        Err(_) => url::form_urlencoded::parse(payload)
-            .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())))
-            .collect(),
-    };
+fn entity(payload: &[u8], metadata: &Metadata) -> Option<Told> {
+    let json = serde_json::from_slice::<Map<String, Value>>(payload).ok();
+    let is_believed = json.is_some() && is_unambiguous(metadata);
+    let fields = json.unwrap_or_else(|| {
+        let values = url::form_urlencoded::parse(payload);
+        values.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect()
+    });
     if fields.contains_key("user") || fields.contains_key("user_id") && !fields.contains_key("contact_id") {
         return Some(Told::User);
     }
@@ -222,7 +238,8 @@ fn entity(payload: &[u8]) -> Option<Told> {
         Some(Value::Object(inner)) => inner.clone(),
         _ => fields,
     };
-    Contact::from_entity(fields).ok().map(|contact| Told::Contact(Box::new(contact)))
+    let contact = Contact::from_entity(fields).ok()?;
+    Some(if is_believed { Told::Contact(Box::new(contact)) } else { Told::Named(contact.id) })
 }
 
 #[cfg(test)]
@@ -230,25 +247,45 @@ fn entity(payload: &[u8]) -> Option<Told> {
 mod tests {
     use super::*;
 
+    fn metadata(content_type: Option<&str>, query: Option<&str>) -> Metadata {
+        let headers = content_type.map(|text| ("content-type".to_owned(), text.to_owned()));
+        Metadata { headers: headers.into_iter().collect(), query: query.map(str::to_owned), traceparent: None }
+    }
+
+    fn json() -> Metadata {
+        metadata(Some("application/json"), None)
+    }
+
     #[test]
     fn a_contact_is_found_in_every_kind_of_body() {
-        for body in [
-            r#"{"contact":{"contact_id":"46","owner_id":"3"}}"#,
-            r#"{"contact_id":46,"owner_id":"3"}"#,
-            "contact_name=A%20%26%20B&contact_id=46&owner_id=3",
-        ] {
-            let Some(Told::Contact(contact)) = entity(body.as_bytes()) else { panic!("{body}") };
+        for body in [r#"{"contact":{"contact_id":"46","owner_id":"3"}}"#, r#"{"contact_id":46,"owner_id":"3"}"#] {
+            let Some(Told::Contact(contact)) = entity(body.as_bytes(), &json()) else { panic!("{body}") };
             assert_eq!((contact.id.as_str(), contact.owner_id.unwrap().as_str()), ("46", "3"));
+        }
+        let form = "contact_name=A%20%26%20B&contact_id=46&owner_id=3";
+        assert!(matches!(entity(form.as_bytes(), &json()), Some(Told::Named(id)) if id.as_str() == "46"));
+    }
+
+    #[test]
+    fn a_state_that_the_signature_does_not_settle_is_not_believed() {
+        let body = br#"{"contact_id":"46","owner_id":"3"}"#;
+        for content_type in ["application/json", "Application/JSON; charset=utf-8"] {
+            assert!(matches!(entity(body, &metadata(Some(content_type), None)), Some(Told::Contact(_))));
+            assert!(matches!(entity(body, &metadata(Some(content_type), Some("&"))), Some(Told::Named(_))));
+        }
+        let form = "application/x-www-form-urlencoded";
+        for content_type in [None, Some(form), Some("text/plain"), Some("application/json, text/plain")] {
+            assert!(matches!(entity(body, &metadata(content_type, None)), Some(Told::Named(_))), "{content_type:?}");
         }
     }
 
     #[test]
     fn a_user_only_says_that_the_list_has_changed_and_the_rest_says_nothing() {
         for body in [r#"{"user":{"user_id":"3"}}"#, r#"{"user_id":"3"}"#, "user_id=3&name=Ann"] {
-            assert!(matches!(entity(body.as_bytes()), Some(Told::User)), "{body}");
+            assert!(matches!(entity(body.as_bytes(), &json()), Some(Told::User)), "{body}");
         }
         for body in ["", "[]", "{}", r#"{"invoice":{"invoice_id":"1"}}"#] {
-            assert!(entity(body.as_bytes()).is_none(), "{body}");
+            assert!(entity(body.as_bytes(), &json()).is_none(), "{body}");
         }
     }
 }

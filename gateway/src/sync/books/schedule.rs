@@ -20,7 +20,8 @@ pub(in crate::sync) async fn want_due(intake: &Intake, leadership: &Leadership, 
     }
     let full_every = TimeDelta::from_std(books.full_every).unwrap_or(TimeDelta::MAX);
     let (leadership, account) = (leadership.clone(), account.to_owned());
-    let organization = intake.settings.organization_of(&account);
+    let organization = intake.settings.organization_of(&account).map(str::to_owned);
+    let organization = organization.ok_or_else(|| Error::NoSuchAccount(account.clone()))?;
     intake
         .log
         .write(move |unit| {

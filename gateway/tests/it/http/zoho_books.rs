@@ -19,13 +19,21 @@ on_both_databases! {
     changes_in_books_are_recorded_once_however_often_they_are_sent,
     an_undated_change_there_and_back_again_is_recorded_each_time,
     requests_that_books_did_not_sign_are_refused_with_the_cause,
+    a_captured_delivery_is_the_same_one_however_it_is_spelled,
 }
 
 const SETTINGS: &str = r#"
+[accounts.org-a]
+provider = "zoho"
+client_id = "1"
+client_secret = "s"
+[accounts.org-a.books]
+organization_id = "1"
 [accounts.books]
 provider = "generic"
 [accounts.books.webhook]
 verify = "zoho-books"
+account = "org-a"
 secrets = ["newSecret0123456", "abcdefghijkl0123"]
 content = "any"
 "#;
@@ -109,6 +117,32 @@ async fn requests_that_books_did_not_sign_are_refused_with_the_cause(on: Backend
     assert_eq!(causes[2..], ["signature_mismatch"; 3]);
     assert!(rejected.iter().all(|rejected| !rejected.metadata.to_string().contains(&signature)));
     assert_eq!(gateway.events().await.len(), 1);
+    gateway.stop().await;
+}
+
+async fn a_captured_delivery_is_the_same_one_however_it_is_spelled(on: Backend) {
+    let gateway = start(on, SETTINGS).await;
+    let form = "contact_id=1&last_modified_time=2026-01-15T10%3A05%3A00%2B0000";
+    let json = r#"{"contact_id":"1","last_modified_time":"2026-01-15T10:05:00+0000"}"#;
+    let send = async |signed: &str, content_type: &str, query: &str, body: &str| {
+        let signature = hex::encode(hmac_sha256(SECRET.as_bytes(), &[signed.as_bytes()]));
+        let headers = [("x-zoho-webhook-signature", &*signature), ("content-type", content_type)];
+        post(gateway.address, &format!("/webhooks/books{query}"), &headers, body.as_bytes()).await.status
+    };
+    for (content_type, query) in
+        [("application/json", ""), ("application/json", "?&"), ("text/plain", "?&&"), ("application/json", "?=")]
+    {
+        assert_eq!(send(json, content_type, query, json).await, 202);
+    }
+    assert_eq!(gateway.events().await.len(), 1);
+    let signed = "contact_id1last_modified_time2026-01-15T10:05:00+0000";
+    const FORM: &str = "application/x-www-form-urlencoded";
+    assert_eq!(send(signed, FORM, "", form).await, 202);
+    assert_eq!(send(signed, FORM, "?&", &form.replace("%3A", ":")).await, 202);
+    assert_eq!(send(signed, "application/json", &format!("?{form}"), "").await, 202);
+    assert_eq!(send(signed, FORM, "?contact_id=1", &form["contact_id=1&".len()..]).await, 202);
+    assert_eq!(send(signed, FORM, "", &form.replacen("=1&", "1=", 1)).await, 401, "names are signed as well");
+    assert_eq!(gateway.events().await.len(), 2);
     gateway.stop().await;
 }
 

@@ -23,11 +23,20 @@ const PUBLIC_KEY: &str = include_str!("../../cliq/rsa-2048.pem");
 const EVENT: &[u8] = include_bytes!("../../cliq/event.json");
 const SIGNATURE: &str = include_str!("../../cliq/event.signature");
 
+const BOT: &str = r#"
+[accounts.org-a]
+provider = "zoho"
+client_id = "1"
+client_secret = "s"
+[accounts.bot]
+provider = "generic"
+[accounts.bot.webhook]
+verify = "zoho-cliq"
+account = "org-a"
+"#;
+
 fn settings(public_key: &str) -> String {
-    format!(
-        "[accounts.bot]\nprovider = \"generic\"\n[accounts.bot.webhook]\nverify = \"zoho-cliq\"\n\
-         public_key = \"\"\"\n{public_key}\"\"\"\n"
-    )
+    format!("{BOT}public_key = \"\"\"\n{public_key}\"\"\"\n")
 }
 
 /// Waits until so many attempts of the simulator were answered 2xx.
@@ -123,10 +132,7 @@ async fn a_key_is_read_from_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bot.pem");
     std::fs::write(&file, PUBLIC_KEY).unwrap();
-    let settings = format!(
-        "[accounts.bot]\nprovider = \"generic\"\n[accounts.bot.webhook]\nverify = \"zoho-cliq\"\npublic_key = 'file:{}'\n",
-        file.display()
-    );
+    let settings = format!("{BOT}public_key = 'file:{}'\n", file.display());
     let store = Backend::Sqlite.store().await;
     let gateway = start_over(&store.url, &settings).await;
     assert_eq!(send(&gateway, Some(SIGNATURE), EVENT).await.status, 200);

@@ -13,6 +13,9 @@ use super::{Provider, SignedContent};
 pub struct Webhook {
     /// Key `verify`: `zoho-crm`, `zoho-books`, `zoho-cliq`, `hmac` or `standard-webhooks`. Required.
     pub verify: Verify,
+    /// Key `account`: whose Books or Cliq the deliveries tell of, for `zoho-books` and `zoho-cliq`; an account of the same
+    /// organisation. Default: this account, where its Books is followed or it can read Cliq itself; required otherwise.
+    pub account: Option<String>,
     /// Key `content`: `json` when the sender promises JSON, so that other bodies are flagged, else `any`. Default `json`.
     pub content: Content,
     /// Key `body_limit_bytes`: largest accepted body, 1 KiB to 64 MiB. Default: as `http.body_limit_bytes`.
@@ -208,8 +211,12 @@ impl Webhook {
             return None;
         };
         let verify = Verify::read(&mut section, scheme, provider);
+        if !matches!(scheme, Scheme::ZohoBooks | Scheme::ZohoCliq) {
+            section.does_not_apply(&["account"], &format!("verify = \"{}\"", scheme.as_str()));
+        }
+        let account = section.optional("account");
         section.finish();
-        Some(Self { verify: verify?, content: content.unwrap_or(Content::Json), body_limit_bytes: limit })
+        Some(Self { verify: verify?, account, content: content.unwrap_or(Content::Json), body_limit_bytes: limit })
     }
 
     /// Every secret with its key below the account.
