@@ -162,8 +162,8 @@ impl Receiver {
                 Ok(believed)
             }
             Scheme::ZohoBooks(verifier) => {
-                verifier.verify(request)?;
-                Ok(self.named_by_content("zoho-books", zoho_books::identity(request).as_deref(), request.body))
+                let verified = verifier.verify(request)?;
+                Ok(self.named_by_content("zoho-books", verified.identity.as_deref(), request.body))
             }
             Scheme::ZohoCliq(verifier) => {
                 verifier.verify(request)?;

@@ -68,6 +68,9 @@ pub enum Refusal {
     /// The header that names the delivery is absent, and the signature covers it.
     #[error("the delivery id header is missing")]
     DeliveryIdMissing,
+    /// There are more parameters than such a sender has to tell: nothing was computed over them.
+    #[error("the query and the form have more than 1,000 parameters")]
+    ParametersMalformed,
     /// The body is not the JSON that carries the proof.
     #[error("the body is not the expected json")]
     BodyMalformed,
@@ -81,7 +84,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// All of them, in a fixed order.
-    pub const ALL: [Refusal; 11] = [
+    pub const ALL: [Refusal; 12] = [
         Refusal::SignatureMissing,
         Refusal::SignatureMalformed,
         Refusal::SignatureMismatch,
@@ -90,6 +93,7 @@ impl Refusal {
         Refusal::TimestampTooOld,
         Refusal::TimestampInFuture,
         Refusal::DeliveryIdMissing,
+        Refusal::ParametersMalformed,
         Refusal::BodyMalformed,
         Refusal::ChannelUnknown,
         Refusal::TokenMismatch,
@@ -107,6 +111,7 @@ impl Refusal {
             Refusal::TimestampTooOld => "timestamp_too_old",
             Refusal::TimestampInFuture => "timestamp_in_future",
             Refusal::DeliveryIdMissing => "delivery_id_missing",
+            Refusal::ParametersMalformed => "parameters_malformed",
             Refusal::BodyMalformed => "body_malformed",
             Refusal::ChannelUnknown => "channel_unknown",
             Refusal::TokenMismatch => "token_mismatch",

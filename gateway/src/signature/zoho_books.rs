@@ -2,15 +2,17 @@
 //! (<https://www.zoho.com/billing/kb/webhooks/securing-webhooks.html>, read 2026-11).
 //!
 //! Parameters of the address and of a form are decoded, sorted by name and strung together without separators; a body that is
-//! no form follows as it is. So the signature does not tell `a=bc` from `ab=c`. Implementers disagree on how it is written, so
-//! hexadecimal digits and base64 are both read. There is no time in it: see [`identity()`].
+//! no form follows as it is. So the signature does not tell `a=bc` from `ab=c`, nor a form from a query: [`Verified::identity`]
+//! goes by nothing but what is signed, and whoever reads values believes those of a JSON body without a query alone.
+//! Implementers disagree on how it is written, so hexadecimal digits and base64 are both read. There is no time in it.
+//!
+//! Nothing is computed over a request without a signature that could be right, or with more than 1,000 parameters.
 
 use std::borrow::Cow;
 
 use actix_web::http::header::{self, HeaderMap, HeaderName};
 use percent_encoding::percent_decode;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::Value;
 use service::config::account::Algorithm;
 use subtle::Choice;
 
@@ -29,8 +31,11 @@ const MAC_BYTES: usize = 32;
 /// Room for a signature that is read; decoding base64 asks for up to two bytes more than come out.
 const SIGNATURE_ROOM_BYTES: usize = MAC_BYTES + 2;
 
-/// When the entity in a body was changed last.
-const MODIFIED: &str = "last_modified_time";
+/// The name of the time when an entity was changed last.
+const MODIFIED: &[u8] = b"last_modified_time";
+
+/// Most parameters of the query and the form together. An entity has about a hundred values.
+const MOST_PARAMETERS: usize = 1_000;
 
 /// Verifies requests of one Books organisation.
 #[derive(Debug, Clone)]
@@ -65,59 +70,75 @@ impl Verifier {
     ///
     /// # Errors
     /// Why the request is not believed.
-    pub fn verify(&self, request: &Request<'_>) -> Result<(), Refusal> {
-        let mut refusal = Refusal::SignatureMissing;
+    pub fn verify(&self, request: &Request<'_>) -> Result<Verified, Refusal> {
+        let candidates = candidates(request.headers)?;
+        let signed = signed(request)?;
         let mut found = Choice::from(0);
-        let (parameters, raw) = signed(request);
-        let parts = || parameters.iter().flat_map(|(name, value)| [&**name, &**value]).chain([raw]);
         for key in &self.keys {
-            let expected = key.mac(parts());
-            for value in request.headers.get_all(&SIGNATURE_HEADER) {
-                let mut buffer = [0; SIGNATURE_ROOM_BYTES];
-                let Some(candidate) = value.to_str().ok().and_then(|text| decode(text.trim(), &mut buffer)) else {
-                    refusal = Refusal::SignatureMalformed;
-                    continue;
-                };
-                refusal = Refusal::SignatureMismatch;
+            let expected = key.mac([&*signed]);
+            for candidate in &candidates {
                 found |= expected.matches(candidate);
             }
         }
-        if bool::from(found) { Ok(()) } else { Err(refusal) }
+        if !bool::from(found) {
+            return Err(Refusal::SignatureMismatch);
+        }
+        Ok(Verified { identity: is_dated(&signed).then(|| identity::of([&*signed])) })
     }
 }
 
-/// What makes two requests the same one sent twice: the query and the body, if the entity in it says when it was changed last.
-///
-/// Its id and that time alone would not do, since the time has seconds and a workflow can change an entity twice in one.
-/// `None` without that time: then a change there and back again looks like the first one repeated, and keeping a double is
-/// better than losing a change.
-#[must_use]
-pub fn identity(request: &Request<'_>) -> Option<String> {
-    let is_dated = if is_form(request.headers) {
-        parameters(request.body).any(|(name, value)| *name == *MODIFIED.as_bytes() && !value.is_empty())
-    } else {
-        serde_json::from_slice(request.body).is_ok_and(|body| is_dated(&body))
-    };
-    is_dated.then(|| identity::of([request.query.as_bytes(), request.body]))
+/// A request that Books signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// What makes two requests the same one sent twice: all that is signed, if the entity in it says when it was changed
+    /// last. What a stranger can change without the secret is no part of it, so no other spelling is another request.
+    ///
+    /// The entity's id and that time alone would not do, since the time has seconds and a workflow can change an entity
+    /// twice in one. `None` without that time: then a change there and back again looks like the first one repeated, and
+    /// keeping a double is better than losing a change.
+    pub identity: Option<String>,
 }
 
-/// Whether an entity, bare or below its name, says when it was changed last.
-fn is_dated(body: &Value) -> bool {
-    let says = |entity: &Value| entity.get(MODIFIED).and_then(Value::as_str).is_some_and(|time| !time.is_empty());
-    says(body) || body.as_object().is_some_and(|members| members.values().any(says))
+/// The signatures that could be right.
+fn candidates(headers: &HeaderMap) -> Result<Vec<[u8; MAC_BYTES]>, Refusal> {
+    if !headers.contains_key(&SIGNATURE_HEADER) {
+        return Err(Refusal::SignatureMissing);
+    }
+    let texts = headers.get_all(&SIGNATURE_HEADER).filter_map(|value| value.to_str().ok());
+    let candidates: Vec<_> = texts.filter_map(|text| decode(text.trim())).collect();
+    if candidates.is_empty() { Err(Refusal::SignatureMalformed) } else { Ok(candidates) }
+}
+
+/// Whether what is signed says when an entity was changed last: the name, and a digit where the value begins, as in
+/// `"last_modified_time": "2026-…` and in the parameter `last_modified_time2026-…`.
+fn is_dated(signed: &[u8]) -> bool {
+    let begins_value = |rest: &[u8]| {
+        let mut value = rest.iter().skip_while(|byte| matches!(**byte, b'"' | b':' | b' ' | b'\t' | b'\r' | b'\n'));
+        value.next().is_some_and(u8::is_ascii_digit)
+    };
+    signed
+        .windows(MODIFIED.len())
+        .enumerate()
+        .any(|(at, name)| name == MODIFIED && begins_value(&signed[at + MODIFIED.len()..]))
 }
 
 /// What is signed: the parameters in their order, then the body unless it is a form.
-fn signed<'r>(request: &Request<'r>) -> (Vec<Parameter<'r>>, &'r [u8]) {
-    let mut all: Vec<Parameter<'r>> = parameters(request.query.as_bytes()).collect();
-    let raw = if is_form(request.headers) {
-        all.extend(parameters(request.body));
-        &[]
-    } else {
-        request.body
-    };
+fn signed<'r>(request: &Request<'r>) -> Result<Cow<'r, [u8]>, Refusal> {
+    let is_form = is_form(request.headers);
+    let (form, raw) = if is_form { (request.body, &[][..]) } else { (&[][..], request.body) };
+    let mut all: Vec<Parameter<'r>> = Vec::new();
+    for parameter in parameters(request.query.as_bytes()).chain(parameters(form)) {
+        if all.len() == MOST_PARAMETERS {
+            return Err(Refusal::ParametersMalformed);
+        }
+        all.push(parameter);
+    }
+    if all.is_empty() {
+        return Ok(Cow::Borrowed(raw));
+    }
     all.sort_by(|(one, _), (other, _)| one.cmp(other));
-    (all, raw)
+    let parts = all.iter().flat_map(|(name, value)| [&**name, &**value]).chain([raw]);
+    Ok(Cow::Owned(parts.collect::<Vec<_>>().concat()))
 }
 
 /// The parameters of a query string or form; what lies between two `&`, or after the last one, may be empty.
@@ -144,13 +165,15 @@ fn is_form(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a signature in either way of writing; the length tells which it is.
-fn decode<'b>(text: &str, buffer: &'b mut [u8; SIGNATURE_ROOM_BYTES]) -> Option<&'b [u8]> {
+fn decode(text: &str) -> Option<[u8; MAC_BYTES]> {
+    let mut bytes = [0; MAC_BYTES];
     if text.len() == 2 * MAC_BYTES {
-        let bytes = &mut buffer[..MAC_BYTES];
-        hex::decode_to_slice(text, bytes).ok()?;
+        hex::decode_to_slice(text, &mut bytes).ok()?;
         return Some(bytes);
     }
-    base64::decode_into(text, buffer).filter(|bytes| bytes.len() == MAC_BYTES)
+    let mut room = [0; SIGNATURE_ROOM_BYTES];
+    bytes.copy_from_slice(base64::decode_into(text, &mut room).filter(|bytes| bytes.len() == MAC_BYTES)?);
+    Some(bytes)
 }
 
 #[cfg(test)]
@@ -195,7 +218,7 @@ mod tests {
 
     fn check_with(secrets: &[&str], headers: &HeaderMap, query: &str, body: &[u8]) -> Result<(), Refusal> {
         let secrets: Vec<SecretString> = secrets.iter().map(|secret| (*secret).into()).collect();
-        Verifier::new(&secrets).unwrap().verify(&request(headers, query, body))
+        Verifier::new(&secrets).unwrap().verify(&request(headers, query, body)).map(|_| ())
     }
 
     fn check(content_type: &'static str, signature: &str, query: &str, body: &str) -> Result<(), Refusal> {
@@ -273,14 +296,19 @@ mod tests {
         }
     }
 
+    /// The identity of a request whose signature is right.
     fn named(content_type: &'static str, query: &str, body: &str) -> Option<String> {
-        identity(&request(&headers(content_type, &[]), query, body.as_bytes()))
+        let signature =
+            hex::encode(mac(&signed(&request(&headers(content_type, &[]), query, body.as_bytes())).unwrap()));
+        let headers = headers(content_type, &[&signature]);
+        let verifier = Verifier::new(&[SECRET.into()]).unwrap();
+        verifier.verify(&request(&headers, query, body.as_bytes())).unwrap().identity
     }
 
     #[test]
     fn dated_entities_are_recognised_by_what_they_say() {
         let wrapped = r#"{"contact":{"contact_id":"1","last_modified_time":"2026-01-15T10:05:00+0000"}}"#;
-        let bare = r#"{"contact_id":"1","last_modified_time":"2026-01-15T10:05:00+0000"}"#;
+        let bare = r#"{"contact_id":"1","last_modified_time" : "2026-01-15T10:05:00+0000"}"#;
         let form = "contact_id=1&last_modified_time=2026-01-15T10%3A05%3A00%2B0000";
         for (content_type, body) in [(JSON, wrapped), (JSON, bare), (FORM, form)] {
             assert!(named(content_type, "", body).is_some(), "{body}");
@@ -299,6 +327,56 @@ mod tests {
             assert_eq!(named(JSON, "", body), None, "{body}");
         }
         assert_eq!(named(FORM, "", "last_modified_time=&a=1"), None);
+        assert_eq!(named(JSON, "", r#"{"last_modified_time"#), None);
+    }
+
+    #[test]
+    fn every_spelling_that_one_signature_covers_is_one_request() {
+        const TEXT: &str = "text/plain";
+        let json = r#"{"contact_id":"1","last_modified_time":"2026-01-15T10:05:00+0000"}"#;
+        let encoded = r#"%7b"contact_id":"1","last_modified_time":"2026-01-15T10:05:00%2B0000"%7D"#;
+        let form = "contact_id=1&last_modified_time=2026-01-15T10%3A05%3A00%2B0000&name=a+b";
+        let json: &[(&'static str, &str, &str)] = &[
+            (JSON, "", json),
+            (JSON, "&", json),
+            (JSON, "&&", json),
+            (TEXT, "=", json),
+            (JSON, encoded, ""),
+            (FORM, "", encoded),
+        ];
+        let form: &[(&'static str, &str, &str)] = &[
+            (FORM, "", form),
+            (FORM, "&", &format!("{form}&&")),
+            (JSON, form, ""),
+            (FORM, "name=a%20b&contact_id=1", "last_modified_time=2026-01-15T10:05:00%2b0000"),
+            (FORM, "", "contact_id1last=_modified_time2026-01-15T10:05:00%2B0000namea%20b"),
+            (TEXT, "contact_id=1", "last_modified_time2026-01-15T10:05:00+0000namea b"),
+        ];
+        for spellings in [json, form] {
+            let bytes = |(content_type, query, body): &(&'static str, &str, &str)| {
+                let headers = headers(content_type, &[]);
+                signed(&request(&headers, query, body.as_bytes())).unwrap().into_owned()
+            };
+            let first = named(spellings[0].0, spellings[0].1, spellings[0].2);
+            assert!(first.is_some());
+            for spelling in spellings {
+                assert_eq!(bytes(spelling), bytes(&spellings[0]), "{spelling:?} has the same signature");
+                assert_eq!(named(spelling.0, spelling.1, spelling.2), first, "{spelling:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn too_many_parameters_are_refused_and_a_missing_signature_before_them() {
+        let many = |count: usize| "a=1&".repeat(count);
+        let right = hex_of(&"a1".repeat(1_000));
+        assert_eq!(check(FORM, &right, "", &many(1_000)), Ok(()));
+        assert_eq!(check(FORM, &right, &many(500), &many(500)), Ok(()));
+        assert_eq!(check(FORM, &right, "", &many(1_001)), Err(Refusal::ParametersMalformed));
+        assert_eq!(check(JSON, &right, &many(1_001), "{}"), Err(Refusal::ParametersMalformed));
+        assert_eq!(check(FORM, "zz", "", &many(1_001)), Err(Refusal::SignatureMalformed));
+        let unsigned = headers(FORM, &[]);
+        assert_eq!(check_with(&[SECRET], &unsigned, "", many(1_001).as_bytes()), Err(Refusal::SignatureMissing));
     }
 
     proptest! {
@@ -334,7 +412,7 @@ mod tests {
             for content_type in [JSON, FORM] {
                 let headers = headers(content_type, &[]);
                 let request = request(&headers, &query, &body);
-                let _ = (signed(&request), identity(&request));
+                let _ = signed(&request).map(|signed| is_dated(&signed));
             }
         }
     }

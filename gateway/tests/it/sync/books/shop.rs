@@ -156,18 +156,26 @@ impl Shop {
 
     /// Puts a webhook into the log as the gateway would have received it.
     pub(super) async fn deliver(&self, body: &Value) {
-        let body = body.to_string();
+        self.deliver_as("application/json", body.to_string()).await;
+    }
+
+    /// The same of any kind of body.
+    pub(super) async fn deliver_as(&self, content_type: &str, body: String) {
+        let json = content_type == "application/json";
         let data = delivery::Received {
             verify: "zoho-books".to_owned(),
             delivery_id: None,
             registration_id: None,
-            json: true,
+            json,
             flagged: false,
             size_bytes: body.len() as u64,
         };
+        let headers = [("content-type".to_owned(), content_type.to_owned())].into();
+        let metadata = delivery::Metadata { headers, ..delivery::Metadata::default() };
         let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of(ACCOUNT, "acme");
         event.received_at = Some(self.stage.process.log.now());
         event.payload = Some(Bytes::from(body));
+        let event = event.with_metadata(&metadata);
         self.stage.process.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
     }
 }
