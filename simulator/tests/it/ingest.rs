@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use simulator::{Fault, FaultRule};
+use testkit::wait::until_true;
 
 use crate::fixture::{Fixture, json_of};
 use crate::google::Signer;
@@ -125,12 +126,7 @@ async fn batch_is_kept_although_the_client_left_before_the_answer() {
     fixture.control.set_knobs(json!({"ingest": {"latency_ms": 300}})).unwrap();
     let gone = post(&fixture, "key", &batch(0..1)).timeout(Duration::from_millis(100)).send().await;
     assert!(gone.is_err());
-    let kept = async {
-        while fixture.control.ingest().batches.is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), kept).await.expect("kept within ten seconds");
+    until_true("the batch is kept", async || !fixture.control.ingest().batches.is_empty()).await;
     assert_eq!(json_of(post(&fixture, "key", &batch(0..1)).send().await.unwrap()).await["duplicate"], true);
 }
 

@@ -1,9 +1,9 @@
 //! An HTTP server that keeps notifications as they came and answers as told.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::Value;
+use testkit::wait::until_true;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
@@ -66,12 +66,7 @@ impl Receiver {
 
     /// Waits until so many requests came.
     pub(crate) async fn wait_for_received(&self, count: usize) -> Vec<Received> {
-        let waiting = async {
-            while self.received.lock().unwrap().len() < count {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("notifications within ten seconds");
+        until_true("notifications come", async || self.received.lock().unwrap().len() >= count).await;
         self.received()
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 use simulator::control::RecordChange;
+use testkit::wait::until_true;
 
 use crate::fixture::{Fixture, RECORD, json_of};
 use crate::receiver::Receiver;
@@ -176,10 +177,5 @@ async fn field_selection_silences_other_changes() {
 }
 
 async fn wait_until(fixture: &Fixture, reached: impl Fn(&simulator::journal::Counts) -> bool) {
-    let waiting = async {
-        while !reached(&fixture.control.counts()) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("within ten seconds");
+    until_true("notifications are counted", async || reached(&fixture.control.counts())).await;
 }
