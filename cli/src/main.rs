@@ -38,6 +38,8 @@ mod token;
 mod transfer;
 
 use std::process::ExitCode;
+mod users;
+mod users_arguments;
 
 use clap::{CommandFactory, Parser};
 use event_log::Access;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use crate::conflicts_arguments::Conflicts;
 use crate::import_arguments::Import;
+use crate::users_arguments::Users;
 
 /// `mappings`
 #[derive(Debug, Clone, Subcommand)]
@@ -16,7 +17,10 @@ pub enum Mappings {
     /// What contradicts what among users and customers, and which of it is to count
     #[command(subcommand)]
     Conflicts(Conflicts),
-    /// Decisions about many customers that come as a file
+    /// Which role users of Books have in the ERP
+    #[command(subcommand)]
+    Users(Users),
+    /// Decisions about many customers or users that come as a file
     #[command(subcommand)]
     Import(Import),
 }

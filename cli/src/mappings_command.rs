@@ -13,13 +13,14 @@ use crate::operator;
 use crate::output::Output;
 use crate::runtime::open_log;
 use crate::time::moment;
-use crate::{conflicts, import};
+use crate::{conflicts, import, users};
 
 /// `mappings`; returns whether everything was done that was asked for.
 pub async fn run(config: &Config, command: &Mappings, output: Output) -> anyhow::Result<bool> {
     match command {
         Mappings::Channels(command) => of_channels(config, command, output).await?,
         Mappings::Conflicts(command) => conflicts::run(config, command, output).await?,
+        Mappings::Users(command) => users::run(config, command, output).await?,
         Mappings::Import(command) => return import::run(config, command, output).await,
     }
     Ok(true)
