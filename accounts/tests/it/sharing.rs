@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use service::clock::SystemClock;
+use testkit::wait::blocking_until;
 use tokio::task::JoinSet;
 
 use crate::office::{Office, Process};
@@ -138,9 +139,8 @@ async fn a_refresher_that_dies_in_the_middle_is_replaced_within_seconds(on: Back
             let process = runtime.block_on(office.start());
             let client = process.accounts.zoho("org-a").unwrap().clone();
             runtime.spawn(async move { client.crm().current_user().await });
-            while provider.token_requests().is_empty() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            let asked = || (!provider.token_requests().is_empty()).then_some(());
+            blocking_until(Duration::from_secs(60), "it asks for a token", asked);
             runtime.shutdown_background();
         }
     });
