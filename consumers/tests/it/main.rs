@@ -4,6 +4,7 @@
 #[macro_use]
 mod database;
 
+mod contact_update;
 mod copying;
 mod crashes;
 mod damage;

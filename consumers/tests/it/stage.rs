@@ -58,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) ingest: Option<&'static str>,
     /// Settings of endpoints that are told what happens; `BASE` stands for the simulator, `LOCAL` for the same by its name.
     pub(crate) notify: String,
+    /// Books of organisation A, and lines of its settings; absent for no Books.
+    pub(crate) books: Option<(Value, &'static str)>,
     /// Content that is damaged once on its way to WorkDrive.
     pub(crate) damaged: Option<&'static str>,
 }
@@ -72,6 +74,7 @@ impl Default for Plan {
             transfer: "",
             ingest: None,
             notify: String::new(),
+            books: None,
             damaged: None,
         }
     }
@@ -99,7 +102,7 @@ pub(crate) struct Stage {
     place: Place,
     simulator: simulator::Simulator,
     clock: Arc<MovedClock>,
-    config: Config,
+    pub(crate) config: Config,
     pub(crate) log: Log,
     pub(crate) accounts: Accounts,
     running: Option<Running>,
@@ -126,7 +129,8 @@ impl Stage {
     pub(crate) async fn at(place: Place, plan: Plan) -> Self {
         let seed: simulator::Seed = serde_json::from_value(seed(&plan)).unwrap();
         let simulator = simulator::start(&seed, simulator::Options::default()).unwrap();
-        let knobs = json!({"oauth": {"tokens_per_window": 10_000}, "workdrive": {"refused_listing": 0}});
+        let knobs = json!({"oauth": {"tokens_per_window": 10_000}, "workdrive": {"refused_listing": 0},
+            "books": {"per_minute": 10_000}});
         simulator.control().set_knobs(knobs).unwrap();
         simulator.control().set_knobs(plan.knobs.clone()).unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -442,7 +446,7 @@ fn seed(plan: &Plan) -> Value {
     let mut there = vec![json!({"in_folder": "team-a", "path": "Migrated", "id": "dest"})];
     there.extend(placed("dest", &plan.destination));
     json!({"seed": 7, "organizations": [
-        {"name": "org-a", "clients": client("org-a"), "modules": [module], "workdrive": {
+        {"name": "org-a", "clients": client("org-a"), "modules": [module], "books": books(plan), "workdrive": {
             "team_folders": [{"id": "team-a", "name": "Shared"}], "entries": there}},
         {"name": "org-b", "clients": client("org-b"), "workdrive": {
             "team_folders": [{"id": "team-b", "name": "Customers"}], "entries": placed("team-b", &plan.source)}},
@@ -450,6 +454,10 @@ fn seed(plan: &Plan) -> Value {
             "team_folders": [{"id": "team-c", "name": "Customers"}],
             "entries": placed("team-c", &[text("Gamma/c.txt", "gamma")])}},
     ]})
+}
+
+fn books(plan: &Plan) -> Value {
+    plan.books.as_ref().map_or_else(|| json!({}), |(seed, _)| seed.clone())
 }
 
 fn config(
@@ -475,7 +483,7 @@ fn config(
              workdrive = \"{workdrive}\"\ndownload = \"{base}/download\"\nupload = \"{base}/upload\"\n\
              [accounts.{name}.limits]\nworkdrive_metadata_per_second = 1000.0\n\
              workdrive_listings_per_folder_per_minute = 1000\ntoken_refreshes_per_10_minutes = 1000\n\
-             crm_per_second = 1000.0\ncrm_heavy_per_second = 1000.0\n"
+             crm_per_second = 1000.0\ncrm_heavy_per_second = 1000.0\nbooks_per_minute = 10000\n"
         )
     };
     let text = format!(
@@ -489,6 +497,13 @@ fn config(
         account("org-c"),
         plan.notify.replace("BASE", base).replace("LOCAL", &base.replace("127.0.0.1", "localhost")),
     );
+    let text = match &plan.books {
+        Some((seed, lines)) => {
+            let organization_id = seed["organization_id"].as_str().unwrap();
+            format!("{text}\n[accounts.org-a.books]\norganization_id = \"{organization_id}\"\n{lines}\n")
+        }
+        None => text,
+    };
     let text = match text.contains("destination_folder_id") {
         true => text,
         false => text.replacen("retry_base_ms", "destination_folder_id = \"dest\"\nretry_base_ms", 1),
