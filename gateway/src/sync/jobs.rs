@@ -317,7 +317,19 @@ pub async fn list(readers: &Pool, filter: &Filter, limit: u32) -> Result<Vec<Job
     rows.iter().map(read).collect()
 }
 
-/// Writes down that a page was read. The first one begins the job.
+/// Begins a job, before the first call for it: whoever wants it from now on gets another, because what this one reads may
+/// be older than the wish. Gives the job as it is by then; `None` when it is not open any more.
+pub(crate) async fn begin(unit: &mut UnitOfWork<'_>, job_id: Uuid) -> Result<Option<Job>, Error> {
+    let now = unit.now();
+    sql::query("UPDATE sync_jobs SET state = 'running', started_at = $2 WHERE job_id = $1 AND state = 'pending'")
+        .bind(job_id)
+        .bind(now)
+        .execute(unit.connection())
+        .await?;
+    Ok(load(unit.connection(), job_id).await?.filter(|job| job.state == State::Running))
+}
+
+/// Writes down that a page was read.
 pub(crate) async fn advance(unit: &mut UnitOfWork<'_>, job: &Job, progress: &Progress) -> Result<Job, Error> {
     let now = unit.now();
     let mut counts = job.counts.clone();

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::directory::Directory;
-use super::jobs::{self, Job, Kind};
+use super::jobs::{self, Job, Kind, State};
 use super::turns::{Waiting, choose};
 use super::{books, channel, schedules};
 use crate::intake::pause::{LOOK_EVERY, Patience, needs_a_person, wait};
@@ -142,6 +142,7 @@ impl Worker {
         let Some(chosen) = choose(&waiting, self.turn) else { return Ok(LOOK_EVERY / 4) };
         self.turn += 1;
         let Some(job) = due.into_iter().find(|job| job.job_id == chosen) else { return Ok(LOOK_EVERY) };
+        let Some(job) = self.begun(job).await? else { return Ok(Duration::ZERO) };
         let span = tracing::info_span!(
             "provider.poll",
             provider = "zoho",
@@ -160,6 +161,23 @@ impl Worker {
             None | Some(Ok(())) => Ok(Duration::ZERO),
             Some(Err(trouble)) => self.meet(&job, trouble).await,
         }
+    }
+
+    /// The job, begun.
+    async fn begun(&self, job: Job) -> Result<Option<Job>, Error> {
+        if job.state != State::Pending {
+            return Ok(Some(job));
+        }
+        let leadership = self.leadership.clone();
+        self.intake
+            .log
+            .write(move |unit| {
+                Box::pin(async move {
+                    only_as_leader(unit, &leadership).await?;
+                    Ok(jobs::begin(unit, job.job_id).await?)
+                })
+            })
+            .await
     }
 
     fn waiting(&self, job: &Job) -> Waiting {

@@ -2,7 +2,7 @@
 
 use catalogue::sync::{Completed, Failed};
 use chrono::TimeDelta;
-use gateway::sync::jobs::{State, Trigger};
+use gateway::sync::jobs::{State, Trigger, Wish};
 use mappings::channel::Change;
 use simulator::control::CliqChannelChange;
 use simulator::seed::{CliqMessageSeed, CliqOptions};
@@ -26,6 +26,7 @@ on_both_databases! {
     moment_with_more_than_an_answer_is_said_and_everything_else_is_read,
     renamed_channel_is_called_by_its_new_name,
     wish_during_a_run_is_followed_by_another_run,
+    wish_during_the_first_call_is_followed_by_another_run,
 }
 
 fn channels(channels: u32, messages: u32) -> Seed {
@@ -274,5 +275,22 @@ async fn wish_during_a_run_is_followed_by_another_run(on: Backend) {
     let jobs = stage.with_time_flying(TimeDelta::seconds(2), stage.completed(2)).await;
     assert_eq!(jobs.len(), 2);
     assert_eq!((jobs[0].trigger, jobs[0].correlation_id), (Trigger::Manual, first.correlation_id));
+    stage.assert_complete().await;
+}
+
+async fn wish_during_the_first_call_is_followed_by_another_run(on: Backend) {
+    let mut seed = channels(1, 20);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let mapped = stage.map_all().await.remove(0);
+    stage.control().add_fault(FaultRule::once("cliq.messages", Fault::Delay { ms: 1_500 })).unwrap();
+    stage.start();
+    testkit::wait::until_true("the first call is under way", async || stage.control().faults()[0].fired == 1).await;
+    let first = stage.jobs().await.remove(0);
+    let wanted = stage.want(Wish { is_full: true, ..Stage::wish(&mapped, Trigger::Manual) }).await;
+    assert_eq!(wanted.job_id, first.job_id, "one job at a time");
+    let jobs = stage.with_time_flying(TimeDelta::seconds(1), stage.completed(2)).await;
+    assert_eq!((jobs.len(), jobs[0].is_full, jobs[0].trigger), (2, true, Trigger::Manual));
+    assert_eq!((jobs[1].job_id, jobs[1].is_full), (first.job_id, false));
     stage.assert_complete().await;
 }

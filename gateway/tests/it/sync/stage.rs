@@ -109,7 +109,12 @@ impl Stage {
 
     /// Asks for a sync as a person does.
     pub(crate) async fn ask(&self, mapping: &Mapping, trigger: Trigger) -> Job {
-        let wish = Wish {
+        self.want(Self::wish(mapping, trigger)).await
+    }
+
+    /// The wish of a person.
+    pub(crate) fn wish(mapping: &Mapping, trigger: Trigger) -> Wish {
+        Wish {
             kind: Kind::Channel,
             subject: channel_subject(mapping.mapping_id),
             account: mapping.account.clone(),
@@ -120,7 +125,10 @@ impl Stage {
             not_before: None,
             actor: Some(actor()),
             cause: None,
-        };
+        }
+    }
+
+    pub(crate) async fn want(&self, wish: Wish) -> Job {
         let wanted = self
             .process
             .log
