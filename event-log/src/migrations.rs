@@ -49,6 +49,8 @@ migrations![
     "20261124000210" "add_role_decisions",
     "20261124000300" "add_announced_contacts",
     "20261124000400" "add_left_out",
+    "20261124000410" "add_wanted_at",
+    "20261124000420" "add_told_at",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

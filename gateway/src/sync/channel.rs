@@ -22,7 +22,8 @@ use crate::intake::{Error, only_as_leader};
 const OVERLAP: TimeDelta = TimeDelta::minutes(2);
 /// Messages in one answer: the most that the provider gives.
 const LIMIT: u32 = 100;
-/// A list that was read so long before a job was wanted still tells what there is.
+/// A list that was read so long before a job was due still tells what there is; what comes later is found by the next one.
+/// Who asks, asks for what there is by then.
 const LISTED_BEFORE: TimeDelta = TimeDelta::seconds(5);
 
 /// Counted in jobs.
@@ -36,7 +37,8 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
     let mapping = mapping_of(worker, job).await?;
     let now = worker.intake.log.now();
     if job.trigger != Trigger::Webhook || job.turns == 0 && worker.directory.channel(&mapping.channel_id).is_none() {
-        worker.directory.read_channels(&worker.client, job.requested_at - LISTED_BEFORE, now).await?;
+        let patience = if job.trigger == Trigger::Scheduled { LISTED_BEFORE } else { TimeDelta::zero() };
+        worker.directory.read_channels(&worker.client, job.wanted_at - patience, now).await?;
     }
     if mapping.settings.threads {
         worker.directory.read_threads(&worker.client, now).await?;
@@ -46,18 +48,12 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
     let new = missing(worker, &mapping, &known);
     let chats: Vec<Chat> = known.into_iter().chain(new.iter().cloned()).collect();
 
-    let is_quiet = |chat: &Chat| {
-        let is_main = chat.parent_chat_id.is_none();
-        is_main && !job.is_full && chat.stretches.is_none() && listed.seen.is_telling() && chat.seen == listed.seen
-    };
-    let open = chats
-        .iter()
-        .find(|chat| chat.read_in != Some(job.job_id) && (job.trigger == Trigger::Webhook || !is_quiet(chat)));
-    let Some(chat) = open else {
+    let Some(chat) = chats.iter().find(|chat| is_open(chat, job, listed.seen)) else {
         rename(worker, &mapping, &listed.name).await?;
         return complete(worker, job, &mapping, &chats, began).await;
     };
     let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
+    let opened_at = chat.stretches.is_none().then_some(now);
     let windows = chat.stretches.clone().unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
     let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows.clone(), LIMIT)?;
     let page = next(&mut walk).await?;
@@ -67,8 +63,21 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
         return Err(Trouble::Pointless { code: "walk_stuck", error });
     }
     let chat = after(chat, &page.messages, left, job, seen);
-    save(worker, job, &mapping, new, chat, page, began).await?;
+    save(worker, job, &mapping, new, (chat, opened_at), page, began).await?;
     Ok(())
+}
+
+/// Whether the job has to look into a chat. What was told of it counts more than what a list says, which may be older.
+fn is_open(chat: &Chat, job: &Job, listed: Seen) -> bool {
+    if chat.read_in == Some(job.job_id) {
+        return false;
+    }
+    let is_unfinished = chat.stretches.is_some() || chat.read_in.is_none();
+    if is_unfinished || job.is_full || chat.told_at.is_some() {
+        return true;
+    }
+    let is_quiet = chat.parent_chat_id.is_none() && listed.is_telling() && chat.seen == listed;
+    job.trigger != Trigger::Webhook && !is_quiet
 }
 
 /// What an answer showed.
@@ -116,6 +125,7 @@ fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat]) -> Vec<Chat> {
         top_ms: None,
         stretches: None,
         read_in: None,
+        told_at: None,
         seen: Seen::default(),
     };
     let threads = worker.directory.threads_of(&mapping.chat_id).iter();
@@ -161,7 +171,7 @@ async fn save(
     job: &Job,
     mapping: &Mapping,
     new: Vec<Chat>,
-    chat: Chat,
+    (chat, opened_at): (Chat, Option<DateTime<Utc>>),
     page: Page,
     began: Instant,
 ) -> Result<(), Error> {
@@ -201,7 +211,7 @@ async fn save(
                 .in_story(job.correlation_id, None::<EventId>)
                 .of(&account, &organization);
             unit.append(Append::new(sync::stream(&job.subject), vec![event])).await?;
-            chats::save(unit.connection(), now, &chat).await?;
+            chats::save(unit.connection(), now, &chat, opened_at).await?;
             let progress = Progress {
                 counts: vec![(FETCHED, fetched), (PROCESSED, new_facts), (CALLS, 1)],
                 processing_ms: milliseconds(began),

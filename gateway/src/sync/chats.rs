@@ -20,6 +20,8 @@ pub(crate) struct Chat {
     /// What an unfinished walk has left.
     pub(crate) stretches: Option<Vec<Window>>,
     pub(crate) read_in: Option<Uuid>,
+    /// When it was told that there is something new; absent where a walk since has looked for it.
+    pub(crate) told_at: Option<DateTime<Utc>>,
     pub(crate) seen: Seen,
 }
 
@@ -40,7 +42,7 @@ impl Seen {
 /// All chats of a mapping, the channel's own first.
 pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
     let rows = sql::query(
-        "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, read_in, seen_count, seen_last_ms \
+        "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, read_in, seen_count, seen_last_ms, told_at \
          FROM chat_cursors WHERE mapping_id = $1 ORDER BY parent_chat_id IS NOT NULL, chat_id",
     )
     .bind(mapping_id)
@@ -72,15 +74,37 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Saves how far a chat is read.
-pub(crate) async fn save(connection: &mut Connection, now: DateTime<Utc>, chat: &Chat) -> Result<(), Error> {
+/// Notes that a chat of a mapping is told to have something new. A chat without a row is read whatever is told.
+pub(crate) async fn tell(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+    mapping_id: Uuid,
+    chat_id: &str,
+) -> Result<(), Error> {
+    sql::query("UPDATE chat_cursors SET told_at = $3 WHERE mapping_id = $1 AND chat_id = $2")
+        .bind(mapping_id)
+        .bind(chat_id)
+        .bind(now)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Saves how far a chat is read. What was told up to `opened_at`, when a walk was begun, is what that walk finds.
+pub(crate) async fn save(
+    connection: &mut Connection,
+    now: DateTime<Utc>,
+    chat: &Chat,
+    opened_at: Option<DateTime<Utc>>,
+) -> Result<(), Error> {
     let stretches = chat.stretches.as_ref().map(|windows| {
         let stretches: Vec<[i64; 4]> = windows.iter().map(numbers).collect();
         serde_json::to_string(&stretches).expect("numbers serialise to JSON")
     });
     sql::query(
         "UPDATE chat_cursors SET newest_ms = $3, top_ms = $4, stretches = $5, read_in = $6, seen_count = $7, \
-         seen_last_ms = $8, updated_at = $9 WHERE mapping_id = $1 AND chat_id = $2",
+         seen_last_ms = $8, updated_at = $9, told_at = CASE WHEN told_at <= $10 THEN NULL ELSE told_at END \
+         WHERE mapping_id = $1 AND chat_id = $2",
     )
     .bind(chat.mapping_id)
     .bind(&chat.chat_id)
@@ -91,6 +115,7 @@ pub(crate) async fn save(connection: &mut Connection, now: DateTime<Utc>, chat: 
     .bind(chat.seen.count)
     .bind(chat.seen.last_ms)
     .bind(now)
+    .bind(opened_at)
     .execute(connection)
     .await?;
     Ok(())
@@ -110,6 +135,7 @@ fn read(row: &Row) -> Result<Chat, Error> {
         top_ms: row.try_get("top_ms")?,
         stretches,
         read_in: row.try_get("read_in")?,
+        told_at: row.try_get("told_at")?,
         seen: Seen { count: row.try_get("seen_count")?, last_ms: row.try_get("seen_last_ms")? },
     })
 }

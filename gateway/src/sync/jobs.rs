@@ -119,6 +119,9 @@ pub struct Job {
     pub error: Option<String>,
     /// Its story.
     pub correlation_id: Uuid,
+    /// The last wish that it does.
+    #[serde(skip)]
+    pub(crate) wanted_at: DateTime<Utc>,
     /// What could not be read although everything else was, in words.
     #[serde(skip)]
     pub(crate) left_out: Option<String>,
@@ -166,10 +169,12 @@ pub fn channel_subject(mapping_id: Uuid) -> String {
 }
 
 const COLUMNS: &str = "job_id, kind, subject, account, organization, trigger_name, is_full, retry_of, state, not_before, failures, \
-     turns, requested_at, started_at, finished_at, counts, processing_ms, error_code, error, left_out, correlation_id, causation_id";
+     turns, requested_at, coalesce(wanted_at, requested_at) AS wanted_at, started_at, finished_at, counts, processing_ms, \
+     error_code, error, left_out, correlation_id, causation_id";
 
 /// Wants a job. There is one open job for a thing at a time: a pending one is given back (brought forward where the wish
-/// is earlier), and a running one is followed by another.
+/// is earlier), and a running one is followed by another. News that a provider announced are the least reason: a job that is
+/// wanted for another one as well is one for that.
 ///
 /// # Errors
 /// Database failures.
@@ -180,13 +185,18 @@ pub async fn want(unit: &mut UnitOfWork<'_>, wish: &Wish) -> Result<Job, Error> 
         let again = (open.state == State::Running).then_some(wish.trigger.as_str());
         sql::query(
             "UPDATE sync_jobs SET not_before = CASE WHEN state = 'pending' AND not_before > $2 THEN $2 ELSE not_before END, \
-             wanted_again = coalesce($3, wanted_again), is_full = (is_full OR ($4 AND state = 'pending')), \
+             wanted_at = CASE WHEN state = 'pending' THEN $5 ELSE wanted_at END, \
+             trigger_name = CASE WHEN state = 'pending' AND trigger_name = 'webhook' THEN $6 ELSE trigger_name END, \
+             wanted_again = CASE WHEN $3 = 'webhook' THEN coalesce(wanted_again, $3) ELSE coalesce($3, wanted_again) END, \
+             is_full = (is_full OR ($4 AND state = 'pending')), \
              wanted_full = (wanted_full OR ($4 AND state = 'running')) WHERE job_id = $1",
         )
         .bind(open.job_id)
         .bind(not_before)
         .bind(again)
         .bind(wish.is_full)
+        .bind(now)
+        .bind(wish.trigger.as_str())
         .execute(unit.connection())
         .await?;
         if wish.actor.is_some() {
@@ -202,8 +212,8 @@ pub async fn want(unit: &mut UnitOfWork<'_>, wish: &Wish) -> Result<Job, Error> 
     unit.append(Append::new(sync::stream(&wish.subject), vec![event])).await?;
     sql::query(
         "INSERT INTO sync_jobs (job_id, kind, subject, account, organization, trigger_name, is_full, retry_of, state, \
-         not_before, requested_at, counts, correlation_id, causation_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $11, $12, $13)",
+         not_before, requested_at, wanted_at, counts, correlation_id, causation_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'pending', $9, $10, $10, $11, $12, $13)",
     )
     .bind(job_id)
     .bind(wish.kind.as_str())
@@ -479,6 +489,7 @@ fn read(row: &Row) -> Result<Job, Error> {
         failures: row.try_get("failures")?,
         turns: row.try_get("turns")?,
         requested_at: row.try_get("requested_at")?,
+        wanted_at: row.try_get("wanted_at")?,
         started_at: row.try_get("started_at")?,
         finished_at: row.try_get("finished_at")?,
         counts: serde_json::from_str(&counts).unwrap_or_default(),

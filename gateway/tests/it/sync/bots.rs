@@ -4,7 +4,7 @@ use bytes::Bytes;
 use catalogue::delivery;
 use catalogue::message::{Deleted, Edited};
 use event_log::{Append, NewEvent};
-use gateway::sync::jobs::{State, Trigger};
+use gateway::sync::jobs::{State, Trigger, Wish};
 use mappings::channel::{Change, Mapping};
 use serde_json::{Value, json};
 use simulator::Seed;
@@ -18,6 +18,7 @@ use super::stage::{ORG, Stage};
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     news_bring_a_sync_forward_and_a_burst_brings_one,
+    news_that_another_job_takes_up_are_read_whatever_the_list_says,
     edits_and_deletions_are_facts_once_however_often_they_are_told,
     what_is_about_no_mapped_channel_leads_to_nothing,
 }
@@ -70,6 +71,21 @@ async fn news_bring_a_sync_forward_and_a_burst_brings_one(on: Backend) {
     assert_eq!(stage.calls("cliq.messages") - calls, 1);
     stage.assert_complete().await;
     stage.assert_well_behaved();
+}
+
+async fn news_that_another_job_takes_up_are_read_whatever_the_list_says(on: Backend) {
+    let (stage, mapped) = stage(on).await;
+    stage.advance(chrono::TimeDelta::minutes(10));
+    let calls = stage.calls("cliq.messages");
+    let later = Some(stage.process.log.now() + chrono::TimeDelta::hours(1));
+    let waiting = stage.want(Wish { not_before: later, ..Stage::wish(&mapped, Trigger::Scheduled) }).await;
+    deliver(&stage, &told(&mapped, "message_sent", "1768471400000_1", 1)).await;
+    let job = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.ended(&waiting)).await;
+    assert_eq!((job.state, job.trigger), (State::Completed, Trigger::Scheduled));
+    assert_eq!(stage.calls("cliq.messages") - calls, 1, "the list shows nothing new, and the bot has told of it");
+    let again = stage.ask(&mapped, Trigger::Manual).await;
+    stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.ended(&again)).await;
+    assert_eq!(stage.calls("cliq.messages") - calls, 1, "once");
 }
 
 async fn edits_and_deletions_are_facts_once_however_often_they_are_told(on: Backend) {

@@ -25,6 +25,7 @@ on_both_databases! {
     hundreds_of_messages_within_a_second_are_read,
     moment_with_more_than_an_answer_is_said_and_everything_else_is_read,
     renamed_channel_is_called_by_its_new_name,
+    list_from_before_the_last_wish_does_not_vouch,
     wish_during_a_run_is_followed_by_another_run,
     wish_during_the_first_call_is_followed_by_another_run,
 }
@@ -250,6 +251,26 @@ async fn moment_with_more_than_an_answer_is_said_and_everything_else_is_read(on:
     assert_eq!((job.error_code, job.counts["messages_processed"]), (None, 1));
     assert_eq!(stage.mapping(&mapped).await.state.as_str(), "active");
     stage.assert_well_behaved();
+}
+
+async fn list_from_before_the_last_wish_does_not_vouch(on: Backend) {
+    let mut seed = channels(2, 10);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let mapped = stage.map_all().await;
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(2), stage.completed(2)).await;
+    stage.advance(TimeDelta::minutes(10));
+    let later = stage.process.log.now() + TimeDelta::hours(1);
+    let waiting = stage.want(Wish { not_before: Some(later), ..Stage::wish(&mapped[0], Trigger::Manual) }).await;
+    let other = stage.ask(&mapped[1], Trigger::Manual).await;
+    stage.ended(&other).await;
+    stage.control().post_cliq_messages(ORG, &mapped[0].chat_id, &[text("after the list was read")]).unwrap();
+    let job = stage.ask(&mapped[0], Trigger::Manual).await;
+    assert_eq!(job.job_id, waiting.job_id);
+    let job = stage.ended(&job).await;
+    assert_eq!((job.state, job.counts["messages_processed"]), (State::Completed, 1));
+    stage.assert_complete().await;
 }
 
 async fn renamed_channel_is_called_by_its_new_name(on: Backend) {
