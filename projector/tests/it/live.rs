@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use event_log::sql;
 use event_log::{EventId, NewEvent};
+use testkit::wait::until_true;
 
 use crate::story::{changed, delivered, requested};
 use crate::world::{LEASE, World};
@@ -17,11 +18,10 @@ pub(crate) async fn a_row_is_there_soon_after_its_event(world: World) {
         world.append(&stream, event).await;
         let appended = Instant::now();
         let readers = world.log.database().readers();
-        world
-            .until("the row is there", async || {
-                projector::transfer(readers, crate::story::TRANSFER, &record_id, None).await.unwrap().is_some()
-            })
-            .await;
+        until_true("the row is there", async || {
+            projector::transfer(readers, crate::story::TRANSFER, &record_id, None).await.unwrap().is_some()
+        })
+        .await;
         slowest = slowest.max(appended.elapsed());
     }
     assert!(slowest < Duration::from_secs(2), "{slowest:?}");
@@ -43,14 +43,20 @@ pub(crate) async fn a_batch_that_cannot_be_written_leaves_rows_and_checkpoints_a
 }
 
 pub(crate) async fn a_follower_that_is_killed_again_and_again_counts_every_event_once(world: World) {
-    for round in 0..40_u64 {
+    for round in 0..40_i64 {
         let following = world.follow();
-        for event in 0..25 {
-            let (stream, event) = changed("org-0", &format!("{event}"), Some(u8::try_from(round).unwrap()));
-            world.append(&stream, event).await;
-        }
-        tokio::time::sleep(Duration::from_millis(round % 7)).await;
-        following.kill().await;
+        let appending = async {
+            for event in 0..25 {
+                let (stream, event) = changed("org-0", &format!("{event}"), Some(u8::try_from(round).unwrap()));
+                world.append(&stream, event).await;
+            }
+        };
+        // In the middle of whatever it does: each append looks at the clock as well as each of its own steps.
+        let killing = async {
+            world.looks_at_the_clock(round * 7 % 45).await;
+            following.kill().await;
+        };
+        tokio::join!(appending, killing);
         world.advance(LEASE);
     }
     world.catch_up().await;
@@ -70,7 +76,7 @@ pub(crate) async fn an_event_that_cannot_be_read_stops_its_projection_and_no_oth
     world.append(&stream, request).await;
 
     let following = world.follow();
-    world.until("others are at the head", async || world.checkpoint("transfers").await == 3).await;
+    until_true("others are at the head", async || world.checkpoint("transfers").await == 3).await;
     following.stop().await.unwrap();
     assert_eq!(world.checkpoint("records").await, 0);
     assert_eq!(world.checkpoint("accounts").await, 3);
@@ -79,12 +85,12 @@ pub(crate) async fn an_event_that_cannot_be_read_stops_its_projection_and_no_oth
 pub(crate) async fn a_checkpoint_that_somebody_else_moves_is_followed_from_there(world: World) {
     let following = world.follow();
     world.append_all(vec![changed("org-0", "1", Some(1))]).await;
-    world.until("the first event is folded", async || world.lag().await == 0).await;
+    until_true("the first event is folded", async || world.lag().await == 0).await;
     world
         .execute("DELETE FROM rm_accounts; UPDATE checkpoints SET global_position = 0 WHERE subscription_name = 'projection:accounts'")
         .await;
     world.append_all(vec![changed("org-0", "1", Some(2))]).await;
-    world.until("both events are folded", async || world.lag().await == 0).await;
+    until_true("both events are folded", async || world.lag().await == 0).await;
     following.stop().await.unwrap();
     assert_eq!(projector::accounts(world.log.database().readers()).await.unwrap()[0].events, 2);
 }

@@ -9,6 +9,7 @@ use event_log::{EventId, NewEvent, StreamName};
 use projector::Error;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
+use testkit::wait::until_true;
 
 use crate::story::{Step, changed, step};
 use crate::world::{NAMES, World};
@@ -82,7 +83,7 @@ async fn check(world: World, before: &[Drawn], during: &[Drawn]) -> Result<(), T
         }
     };
     tokio::join!(world.append_all(events(during, before.len())), rebuilding);
-    world.until("all is followed", async || world.lag().await == 0).await;
+    until_true("all is followed", async || world.lag().await == 0).await;
     following.stop().await.unwrap();
 
     let followed = world.rows().await;

@@ -1,8 +1,7 @@
 //! A log in a database of its own, with a clock that tests move.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Dialect};
@@ -11,6 +10,8 @@ use projector::{ErpCustomerFilter, ErpUserFilter, RecordFilter, TransferFilter};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use testkit::postgres::TestDatabase;
+use testkit::wait::{soon, until_true};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +21,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(11);
 pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) url: String,
-    clock: Arc<AtomicI64>,
+    clock: Arc<watch::Sender<i64>>,
     pub(crate) held: Held,
 }
 
@@ -44,7 +45,7 @@ impl World {
     }
 
     pub(crate) async fn open(url: String, held: Held) -> Self {
-        let clock = Arc::new(AtomicI64::new(1_768_000_000_000));
+        let clock = Arc::new(watch::Sender::new(1_768_000_000_000));
         let log = open(&url, &clock, Access::CreateAndMigrate).await;
         World { log, url, clock, held }
     }
@@ -55,7 +56,14 @@ impl World {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        self.clock.fetch_add(i64::try_from(by.as_millis()).unwrap(), Ordering::Relaxed);
+        self.clock.send_modify(|now| *now += i64::try_from(by.as_millis()).unwrap());
+    }
+
+    /// Waits until the clock was looked at so many times, by whoever works with the database.
+    pub(crate) async fn looks_at_the_clock(&self, times: i64) {
+        let mut clock = self.clock.subscribe();
+        let then = *clock.borrow() + times;
+        soon(clock.wait_for(|now| *now >= then)).await.unwrap();
     }
 
     pub(crate) async fn append(&self, stream: &StreamName, event: NewEvent) -> EventOutcome {
@@ -76,7 +84,7 @@ impl World {
     /// Follows the log to its head.
     pub(crate) async fn catch_up(&self) {
         let following = self.follow();
-        self.until("all projections are at the head", async || self.lag().await == 0).await;
+        until_true("all projections are at the head", async || self.lag().await == 0).await;
         following.stop().await.unwrap();
     }
 
@@ -87,14 +95,6 @@ impl World {
     pub(crate) async fn checkpoint(&self, name: &str) -> i64 {
         let all = projector::list(&self.log).await.unwrap();
         all.iter().find(|one| one.name == name).unwrap().checkpoint.0
-    }
-
-    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
-        let started = Instant::now();
-        while !holds().await {
-            assert!(started.elapsed() < Duration::from_secs(30), "waited in vain until {what}");
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
     }
 
     /// Every row of every read model, as text of this database.
@@ -163,11 +163,18 @@ impl World {
     }
 }
 
-async fn open(url: &str, clock: &Arc<AtomicI64>, access: Access) -> Log {
+async fn open(url: &str, clock: &Arc<watch::Sender<i64>>, access: Access) -> Log {
     let database = Database::open(&Settings::new(url, access)).await.unwrap();
     let clock = clock.clone();
     // Every look at the clock is a millisecond later, so that times differ.
-    let now = move || DateTime::<Utc>::from_timestamp_millis(clock.fetch_add(1, Ordering::Relaxed)).unwrap();
+    let now = move || {
+        let mut looked = 0;
+        clock.send_modify(|now| {
+            looked = *now;
+            *now += 1;
+        });
+        DateTime::<Utc>::from_timestamp_millis(looked).unwrap()
+    };
     Log::open(database, 1024, Arc::new(now)).await.unwrap()
 }
 

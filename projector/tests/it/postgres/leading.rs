@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use event_log::{Append, EventType, NewEvent, StreamName, sql, take_lease};
+use testkit::wait::until_true;
 
 use crate::story::changed;
 use crate::world::{LEASE, World, follow};
@@ -25,17 +26,17 @@ async fn append_records(world: &World, count: u32) {
 async fn of_several_projectors_one_works_and_another_goes_on_when_it_stops() {
     let world = World::on_postgres().await;
     let first = world.follow();
-    world.until("the first leads", async || leader(&world).await.is_some()).await;
+    until_true("the first leads", async || leader(&world).await.is_some()).await;
     let leading = leader(&world).await;
     let others = [follow(&world.another_log().await), follow(&world.another_log().await)];
     append_records(&world, 50).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     assert_eq!(leader(&world).await, leading);
 
     let stopped = Instant::now();
     first.stop().await.unwrap();
     append_records(&world, 50).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
     assert_ne!(leader(&world).await, leading);
     for other in others {
@@ -50,14 +51,14 @@ async fn a_projector_that_was_killed_is_replaced_when_its_lease_runs_out() {
     let world = World::on_postgres().await;
     let first = world.follow();
     append_records(&world, 10).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     first.kill().await;
     let second = follow(&world.another_log().await);
     append_records(&world, 10).await;
     let killed = Instant::now();
     assert_eq!(world.checkpoint("records").await, 10);
     world.advance(LEASE);
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     assert!(killed.elapsed() < Duration::from_secs(5), "{:?}", killed.elapsed());
     second.stop().await.unwrap();
     assert_eq!(projector::accounts(world.log.database().readers()).await.unwrap()[0].facts, 20);
@@ -68,7 +69,7 @@ async fn a_projector_that_lost_its_lease_writes_nothing_more() {
     let world = World::on_postgres().await;
     let zombie = world.follow();
     append_records(&world, 10).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
 
     // The zombie may prolong its lease in between: then it is asked for again.
     while !taken_over_with_an_event(&world).await {}
@@ -103,23 +104,21 @@ async fn a_projector_goes_on_after_its_database_was_away() {
     let world = World::open(database.url.clone(), crate::world::Held::Database(database)).await;
     let following = world.follow();
     append_records(&world, 10).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
 
     cluster.stop_immediate().await;
     cluster.start_again().await;
     let mut appended = false;
-    world
-        .until("the log appends again", async || {
-            let (stream, event) = changed("org-0", "later", None);
-            appended = world.log.append(Append::new(stream, vec![event])).await.is_ok();
-            appended
-        })
-        .await;
-    world
-        .until("all is folded again", async || {
-            let all = projector::list(&world.log).await;
-            all.is_ok_and(|all| all.iter().all(|one| one.lag_events == 0))
-        })
-        .await;
+    until_true("the log appends again", async || {
+        let (stream, event) = changed("org-0", "later", None);
+        appended = world.log.append(Append::new(stream, vec![event])).await.is_ok();
+        appended
+    })
+    .await;
+    until_true("all is folded again", async || {
+        let all = projector::list(&world.log).await;
+        all.is_ok_and(|all| all.iter().all(|one| one.lag_events == 0))
+    })
+    .await;
     following.stop().await.unwrap();
 }

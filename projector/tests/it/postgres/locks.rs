@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use event_log::sqlx::{self, Connection as _, PgConnection};
+use testkit::wait::until_true;
 
 use crate::story::changed;
 use crate::world::World;
@@ -68,7 +69,7 @@ async fn a_table_that_is_locked_delays_the_read_models_but_no_append() {
     let world = World::on_postgres().await;
     let following = world.follow();
     slowest_append(&world, || true).await;
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     // As an index that somebody makes would.
     let mut holder = hold(&world, "LOCK TABLE rm_totals IN SHARE MODE").await;
     let since = Instant::now();
@@ -77,7 +78,7 @@ async fn a_table_that_is_locked_delays_the_read_models_but_no_append() {
     assert_eq!(world.checkpoint("totals").await, 1);
 
     sqlx::raw_sql("COMMIT").execute(&mut holder).await.unwrap();
-    world.until("all is folded", async || world.lag().await == 0).await;
+    until_true("all is folded", async || world.lag().await == 0).await;
     following.stop().await.unwrap();
 }
 
