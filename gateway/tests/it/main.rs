@@ -3,5 +3,6 @@
 
 mod http;
 mod intake;
+mod metrics;
 mod store;
 mod sync;

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
 
 use actix_web::rt::task::JoinHandle;
 use chrono::{DateTime, Utc};
 use event_log::{Access, Database, Direction, Filter, GlobalPosition, Log, RecordedEvent, Settings};
 use gateway::rejected::{self, Rejected};
 use gateway::server::{About, Error, Http};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use service::config::{Config, LoadOptions};
+use testkit::wait::until;
 use tokio_util::sync::CancellationToken;
 
 use crate::store::{Backend, Store};
@@ -54,7 +53,7 @@ pub(super) async fn start_over(url: &str, settings: &str) -> Gateway {
     let clock = Arc::new(AtomicI64::new(START));
     let log = open_log(url, config.http.queue_limit, clock.clone()).await;
     let stop = CancellationToken::new();
-    let metrics = recorder().clone();
+    let metrics = crate::metrics::recorder().clone();
     let about = About { version: "1.2.3".to_owned(), roles: vec!["gateway".to_owned()], ..About::default() };
     let http = Http::bind(&config, log.clone(), about, Arc::new(move || metrics.render()), stop.clone()).unwrap();
     let address = http.address();
@@ -67,12 +66,6 @@ async fn open_log(url: &str, queue: usize, clock: Arc<AtomicI64>) -> Log {
     let database = Database::open(&settings).await.unwrap();
     let now = move || DateTime::<Utc>::from_timestamp(clock.load(Ordering::Relaxed), 0).unwrap();
     Log::open(database, queue, Arc::new(now)).await.unwrap()
-}
-
-/// The one recorder of the test process.
-fn recorder() -> &'static PrometheusHandle {
-    static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
-    RECORDER.get_or_init(|| PrometheusBuilder::new().install_recorder().unwrap())
 }
 
 impl Gateway {
@@ -89,15 +82,11 @@ impl Gateway {
     /// Rejected requests, newest first, as soon as `expected` of them are stored.
     pub(super) async fn rejected(&self, expected: usize) -> Vec<Rejected> {
         let readers = self.log.database().readers();
-        let deadline = Instant::now() + Duration::from_secs(20);
-        loop {
+        until(&format!("{expected} rejected requests are stored"), async || {
             let found = rejected::list(readers, &rejected::Filter::default(), 1000).await.unwrap();
-            if found.len() >= expected {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{} of {expected} rejected requests are stored", found.len());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+            (found.len() >= expected).then_some(found)
+        })
+        .await
     }
 
     /// Stops the server and waits for its end. Gives the database it had to itself, which else is gone.

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use testkit::wait::{soon, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::client::{self, exchange, get, post};
 use super::gateway::{Gateway, start};
@@ -83,14 +85,18 @@ async fn kept_bodies_are_cut_to_their_beginning(on: Backend) {
 
 async fn senders_of_endless_headers_are_cut_off_while_others_are_served(on: Backend) {
     let gateway = start_short(on).await;
+    let served = watch::Sender::new(0_u64);
     let slow = (0..50).map(|_| async {
         let mut connection = TcpStream::connect(gateway.address).await.unwrap();
         connection.write_all(b"POST /webhooks/partner HTTP/1.1\r\nhost: x\r\n").await.unwrap();
         let began_at = Instant::now();
         let (mut receive, mut send) = connection.split();
+        // One more header for every hundred requests of others: never idle for long, never at the end.
+        let mut others = served.subscribe();
         let dripping = async {
             while send.write_all(b"x-more: 1\r\n").await.is_ok() {
-                tokio::time::sleep(Duration::from_millis(200)).await;
+                let next = *others.borrow_and_update() + 100;
+                others.wait_for(|served| *served >= next).await.unwrap();
             }
             std::future::pending::<()>().await
         };
@@ -101,12 +107,17 @@ async fn senders_of_endless_headers_are_cut_off_while_others_are_served(on: Back
         }
         (String::from_utf8_lossy(&answer).into_owned(), began_at.elapsed())
     });
-    let served = async {
-        for _ in 0..10 {
+    let serving = async {
+        loop {
             assert_eq!(get(gateway.address, "/health").await.status, 200);
+            served.send_modify(|served| *served += 1);
         }
     };
-    let (answers, ()) = tokio::join!(join_all(slow), served);
+    let answers = tokio::select! {
+        answers = soon(join_all(slow)) => answers,
+        () = serving => unreachable!("others come until the end"),
+    };
+    assert!(*served.borrow() >= 10, "others are served");
     for (answer, took) in answers {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
         assert!(took < Duration::from_secs(10), "{took:?}");
@@ -157,13 +168,11 @@ async fn the_store_of_rejected_requests_keeps_the_newest_only(on: Backend) {
         assert_eq!(post(gateway.address, "/webhooks/partner", &[], body.as_bytes()).await.status, 401);
         gateway.rejected(1).await;
     }
-    let newest = loop {
+    let newest = until("the newest is stored", async || {
         let rejected = gateway.rejected(5).await;
-        if rejected[0].body_prefix == b"19" {
-            break rejected;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    };
+        (rejected[0].body_prefix == b"19").then_some(rejected)
+    })
+    .await;
     let kept: Vec<String> = newest.iter().map(|one| String::from_utf8(one.body_prefix.clone()).unwrap()).collect();
     assert_eq!(kept, ["19", "18", "17", "16", "15"]);
     gateway.stop().await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use testkit::postgres::{Cluster, database_in};
+use testkit::wait::{until, until_true};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Answer, get, post};
@@ -14,9 +15,6 @@ use super::{SETTINGS, sign};
 
 /// Senders that deliver all the time.
 const SENDERS: usize = 8;
-
-/// How long anything may take to be as it should.
-const DEADLINE: Duration = Duration::from_secs(30);
 
 const ZOHO: &str = r#"
 [accounts.org-a]
@@ -39,11 +37,7 @@ async fn notify(gateway: &Gateway) -> Answer {
 }
 
 async fn until_ready(gateway: &Gateway) {
-    let began_at = Instant::now();
-    while get(gateway.address, "/ready").await.status != 200 {
-        assert!(began_at.elapsed() < DEADLINE, "it never recovers");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    until_true("it recovers", async || get(gateway.address, "/ready").await.status == 200).await;
 }
 
 fn assert_unavailable(answer: &Answer) {
@@ -66,15 +60,19 @@ async fn deliveries_are_answered_503_while_the_database_is_away_and_none_that_wa
             for at in 0.. {
                 let id = format!("{sender}-{at}");
                 // As senders do: again until it is taken.
-                while !stop.is_cancelled() {
-                    let answer = deliver(gateway, &id).await;
-                    if answer.status == 202 {
-                        acknowledged.lock().unwrap().insert(id);
-                        break;
+                until("the delivery is taken", async || {
+                    if stop.is_cancelled() {
+                        return Some(());
                     }
-                    assert_unavailable(&answer);
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                    let answer = deliver(gateway, &id).await;
+                    if answer.status != 202 {
+                        assert_unavailable(&answer);
+                        return None;
+                    }
+                    acknowledged.lock().unwrap().insert(id.clone());
+                    Some(())
+                })
+                .await;
                 if stop.is_cancelled() {
                     return;
                 }
@@ -83,11 +81,7 @@ async fn deliveries_are_answered_503_while_the_database_is_away_and_none_that_wa
     }));
     let count = || acknowledged.lock().unwrap().len();
     let until_more = async |than: usize| {
-        let began_at = Instant::now();
-        while count() < than {
-            assert!(began_at.elapsed() < DEADLINE, "deliveries are not taken");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until_true("deliveries are taken", async || count() >= than).await;
     };
     let happening = async {
         until_more(50).await;

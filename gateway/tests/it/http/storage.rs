@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use futures::future::join_all;
+use testkit::wait::until_true;
 use tokio::sync::oneshot;
 
 use super::client::{Answer, get, post};
@@ -41,9 +41,10 @@ async fn a_full_queue_is_answered_at_once_and_loses_nothing_that_was_taken(on: B
         let release = async {
             // The queue holds four; the other sixteen are answered while the writer stands still.
             let overloaded = r#"webhooks_received_total{outcome="failed",cause="overloaded"} 16"#;
-            while !get(gateway.address, "/metrics").await.text().contains(overloaded) {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+            until_true("sixteen are answered", async || {
+                get(gateway.address, "/metrics").await.text().contains(overloaded)
+            })
+            .await;
             release.send(()).unwrap();
         };
         tokio::join!(all, release).0

@@ -4,6 +4,7 @@ use event_log::sightings;
 use serde_json::json;
 use simulator::Fault;
 use simulator::control::{GrantChange, GrantRenewal};
+use testkit::wait::until;
 
 use super::stage::{Plan, Roles, Stage, pending, transfer};
 use crate::store::{Backend, on_both_databases};
@@ -63,12 +64,11 @@ async fn further_notifications_of_the_same_change_are_kept_as_sightings(on: Back
     let facts = stage.until_events("crm_record.changed", 2).await;
     stage.until_outcome("contacts", "completed").await;
     let beta = facts.iter().find(|fact| fact.stream_name.as_str().ends_with(TWO)).unwrap();
-    let causes = stage
-        .until("three further sightings", async || {
-            let sightings = sightings(stage.process.log.database().readers(), beta.id).await.unwrap();
-            (sightings.len() == 3).then(|| sightings.into_iter().map(|one| one.causation_id).collect::<Vec<_>>())
-        })
-        .await;
+    let causes = until("three further sightings", async || {
+        let sightings = sightings(stage.process.log.database().readers(), beta.id).await.unwrap();
+        (sightings.len() == 3).then(|| sightings.into_iter().map(|one| one.causation_id).collect::<Vec<_>>())
+    })
+    .await;
     let seen = |id| beta.causation_id == Some(id) || causes.contains(&Some(id));
     assert!([first.id, second.id, third.id].into_iter().all(seen), "{causes:?}");
     assert_eq!(stage.events("crm_record.changed").await.len(), 2);
@@ -84,12 +84,11 @@ async fn deleted_and_vanished_records_are_facts_too(on: Backend) {
     let ids: Vec<String> =
         facts.iter().map(|fact| fact.decode::<catalogue::crm::Deleted>().unwrap().record_id).collect();
     assert_eq!(ids, [GONE, ONE]);
-    stage
-        .until("the second deletion as a sighting", async || {
-            let seen = sightings(stage.process.log.database().readers(), facts[1].id).await.unwrap();
-            (seen.len() == 1).then_some(())
-        })
-        .await;
+    until("the second deletion as a sighting", async || {
+        let seen = sightings(stage.process.log.database().readers(), facts[1].id).await.unwrap();
+        (seen.len() == 1).then_some(())
+    })
+    .await;
     stage.stop().await;
 }
 
@@ -134,8 +133,8 @@ async fn throttled_hints_wait_for_the_providers_time(on: Backend) {
     stage.change("org-a", ONE, json!({"Source_Folder_Name": "Eta"})).await;
     stage.fault("crm.record", Fault::Throttle { retry_after_seconds: None }, 1, 0);
     stage.notify("org-a", "update", &[ONE]).await;
-    stage.until("the refusal", async || (stage.calls("crm.record") == 1).then_some(())).await;
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    until("the refusal", async || (stage.calls("crm.record") == 1).then_some(())).await;
+    stage.until_prolonged("hints:org-a", 2).await;
     assert_eq!(stage.calls("crm.record"), 1, "no call before the time is over");
     stage.advance(chrono::TimeDelta::seconds(60));
     stage.until_events("crm_record.changed", 3).await;

@@ -6,6 +6,7 @@ use gateway::intake::Error;
 use gateway::poller::{PollRequest, run_poll_once};
 use serde_json::json;
 use simulator::Fault;
+use testkit::wait::until;
 
 use super::stage::{Plan, Roles, Stage, pending, transfer};
 use crate::store::{Backend, on_both_databases};
@@ -137,7 +138,7 @@ async fn throttled_poll_waits_for_the_providers_time(on: Backend) {
     assert_eq!((failed.run, failed.code.as_str()), (1, "throttled"));
     let next = stage.next_run_at("contacts").await.unwrap();
     assert!(next > stage.now(), "{next}");
-    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    stage.until_prolonged("crm-pending:contacts", 2).await;
     assert_eq!(stage.calls("crm.coql"), 2, "no call before the time is over");
     stage.advance(TimeDelta::seconds(60));
     stage.until_outcome("contacts", "completed").await;
@@ -167,11 +168,11 @@ async fn field_that_the_crm_does_not_have_is_said_once_and_other_transfers_go_on
     let error = stage.schedule("wrong", "last_error").await.unwrap();
     assert!(error.contains("Ghost_Field") && error.contains("transfers.wrong.folder_field"), "{error}");
     let calls = stage.calls("crm.coql");
-    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    stage.until_prolonged("crm-pending:wrong", 2).await;
     assert_eq!(stage.calls("crm.coql"), calls, "no endless retry");
     assert!(stage.events("poll.failed").await.is_empty());
     stage.advance(TimeDelta::minutes(11));
-    stage.until("another look", async || (stage.calls("crm.coql") > calls).then_some(())).await;
+    until("another look", async || (stage.calls("crm.coql") > calls).then_some(())).await;
     stage.stop().await;
 }
 

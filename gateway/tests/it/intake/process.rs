@@ -9,10 +9,11 @@ use gateway::intake::settings::Settings;
 use gateway::intake::{Intake, run_poller, run_registrar};
 use service::clock::{SharedClock, as_function};
 use service::config::Config;
+use testkit::wait::soon;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::stage::{DEADLINE, Roles};
+use super::stage::Roles;
 
 pub(crate) struct Process {
     name: &'static str,
@@ -72,7 +73,7 @@ impl Process {
                 ended.unwrap()
             }
         };
-        tokio::time::timeout(DEADLINE, ended).await.expect("the roles stop when they are asked to");
+        soon(ended).await;
     }
 
     /// Ends the roles where they stand: nothing is finished, nothing given back.

@@ -10,8 +10,10 @@ use providers::zoho::crm::UpdateOptions;
 use serde_json::json;
 use simulator::Fault;
 use testkit::postgres::{Cluster, database_in};
+use testkit::wait::{until, until_true};
 
 use super::stage::{Plan, Roles, Stage, contacts, pending};
+use crate::metrics;
 use crate::store::Backend;
 
 const ONE: &str = "5200000000000001";
@@ -67,20 +69,18 @@ async fn one_process_works_and_another_goes_on_at_once_when_it_stops() {
     stage.stop().await;
     let delivery = stage.notify("org-a", "update", &[ONE]).await;
     let fact = stage.events("crm_record.changed").await.pop().unwrap();
-    stage
-        .until("the sighting that the other process found", async || {
-            let seen = sightings(stage.process.log.database().readers(), fact.id).await.unwrap();
-            seen.iter().any(|one| one.causation_id == Some(delivery.id)).then_some(())
-        })
-        .await;
+    until("the sighting that the other process found", async || {
+        let seen = sightings(stage.process.log.database().readers(), fact.id).await.unwrap();
+        seen.iter().any(|one| one.causation_id == Some(delivery.id)).then_some(())
+    })
+    .await;
     assert!(began_at.elapsed() < Duration::from_secs(6), "{:?}", began_at.elapsed());
     stage.advance(TimeDelta::days(1));
-    stage
-        .until("the daily poll", async || {
-            let triggers: Vec<String> = runs(&stage).await.into_iter().map(|(_, trigger)| trigger).collect();
-            triggers.contains(&"schedule".to_owned()).then_some(())
-        })
-        .await;
+    until("the daily poll", async || {
+        let triggers: Vec<String> = runs(&stage).await.into_iter().map(|(_, trigger)| trigger).collect();
+        triggers.contains(&"schedule".to_owned()).then_some(())
+    })
+    .await;
     other.stop().await;
     let scheduled = runs(&stage).await.into_iter().filter(|(_, trigger)| trigger == "schedule").count();
     assert_eq!(scheduled, 1);
@@ -187,11 +187,10 @@ async fn a_registration_that_arrives_after_its_registrar_was_replaced_is_known_a
     let id = stage.until_registered().await;
     assert_ne!(id, late, "the one without an answer was given up");
     stage.until_events("registration.created", 2).await;
-    stage
-        .until("the retirement of one of the two", async || {
-            stage.registrations().await.iter().any(|view| view.state == "retiring").then_some(())
-        })
-        .await;
+    until("the retirement of one of the two", async || {
+        stage.registrations().await.iter().any(|view| view.state == "retiring").then_some(())
+    })
+    .await;
     stage.stop().await;
     stage.advance(TimeDelta::seconds(61));
     stage.until_events("registration.removed", 1).await;
@@ -205,21 +204,22 @@ async fn the_intake_outlives_its_database() {
     let cluster = Cluster::start().await;
     let plan = Plan { records: vec![(ONE, pending("Alpha"))], ..Plan::default() };
     let mut stage = Stage::over(database_in(cluster.url()).await.into(), plan).await;
+    let failures = || metrics::counter("log_commit_failures_total");
     stage.start(Roles::All);
     stage.until_quiet().await;
     stage.advance(TimeDelta::seconds(5));
     cluster.stop_immediate().await;
-    // Long enough for every role to notice.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Each role notices when it prolongs its lease.
+    let before = failures();
+    until_true("every role notices", async || failures() >= before + 6).await;
     cluster.start_again().await;
     let gamma = json!({"Source_Folder_Name": "Gamma"});
-    stage
-        .until("a way to the provider, whose token lies in the database", async || {
-            let fields = gamma.as_object().unwrap().clone();
-            let client = stage.client("org-a");
-            client.crm().update(&contacts(), &ONE.parse().unwrap(), fields, UpdateOptions::default()).await.ok()
-        })
-        .await;
+    until("a way to the provider, whose token lies in the database", async || {
+        let fields = gamma.as_object().unwrap().clone();
+        let client = stage.client("org-a");
+        client.crm().update(&contacts(), &ONE.parse().unwrap(), fields, UpdateOptions::default()).await.ok()
+    })
+    .await;
     stage.until_fact(ONE, "Gamma").await;
     stage.stop().await;
 }

@@ -6,6 +6,7 @@ use gateway::registrar::RegistrationView;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use simulator::Fault;
+use testkit::wait::until;
 
 use super::stage::{Plan, Roles, Stage, pending};
 use crate::store::{Backend, on_both_databases};
@@ -49,12 +50,11 @@ async fn registration_is_created_and_shown_with_its_time_left(on: Backend) {
     assert_eq!((data.registration_id, data.expires_at), (id, view.expires_at));
     stage.stop().await;
     stage.start(Roles::Registrar);
-    stage
-        .until("another look", async || {
-            let checked = stage.registrations().await.remove(0).checked_at;
-            (checked > view.checked_at).then_some(())
-        })
-        .await;
+    until("another look", async || {
+        let checked = stage.registrations().await.remove(0).checked_at;
+        (checked > view.checked_at).then_some(())
+    })
+    .await;
     assert_eq!(stage.events("registration.created").await.len(), 1, "a restart creates nothing");
     stage.stop().await;
 }
@@ -65,7 +65,7 @@ async fn registration_is_renewed_with_overlap_and_no_change_goes_unannounced(on:
     let first = stage.until_quiet().await;
     stage.advance(TimeDelta::days(3) + TimeDelta::minutes(1));
     stage.until_events("registration.created", 2).await;
-    let states_now = stage.until("the retiring one", async || {
+    let states_now = until("the retiring one", async || {
         let views = stage.registrations().await;
         (views.len() == 2 && states(&views).contains(&"retiring")).then_some(views)
     });
@@ -158,8 +158,8 @@ async fn refused_registration_is_one_event_per_cause_and_is_shown(on: Backend) {
     stage.fault("crm.watch_create", Fault::Status { code: 400, html_body: false }, 3, 0);
     stage.start(Roles::Registrar);
     for calls in 1..=3 {
-        stage.until("a call", async || (stage.calls("crm.watch_create") == calls).then_some(())).await;
-        stage.until("the refusal", async || (states(&stage.registrations().await) == ["failed"]).then_some(())).await;
+        until("a call", async || (stage.calls("crm.watch_create") == calls).then_some(())).await;
+        until("the refusal", async || (states(&stage.registrations().await) == ["failed"]).then_some(())).await;
         stage.advance(TimeDelta::minutes(2));
     }
     stage.until_registered().await;
@@ -203,7 +203,7 @@ async fn registration_of_a_transfer_that_is_gone_is_taken_back(on: Backend) {
     stage.stop().await;
     stage.process.settings.transfers.clear();
     stage.start(Roles::Registrar);
-    stage.until("the retirement", async || (states(&stage.registrations().await) == ["retiring"]).then_some(())).await;
+    until("the retirement", async || (states(&stage.registrations().await) == ["retiring"]).then_some(())).await;
     stage.advance(TimeDelta::seconds(61));
     stage.until_events("registration.removed", 1).await;
     assert!(stage.channels().await.is_empty());

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use catalogue::delivery;
@@ -18,12 +17,10 @@ use service::clock::{Clock, SystemClock};
 use service::config::{Config, LoadOptions};
 use simulator::{Control, Fault, FaultRule};
 use tempfile::TempDir;
+use testkit::wait::{until, until_true};
 
 use super::process::Process;
 use crate::store::{Backend, Store};
-
-/// How long a condition may take to come true.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
 
 /// The system's time, moved forward by the test.
 #[derive(Debug, Default)]
@@ -173,7 +170,7 @@ impl Stage {
 
     /// Waits until faults have met so many requests, also such as never end.
     pub(crate) async fn until_met(&self, count: u64) {
-        self.until("a fault to happen", async || {
+        until("a fault to happen", async || {
             let met: u64 = self.control().faults().iter().map(|fault| fault.fired).sum();
             (met >= count).then_some(())
         })
@@ -220,26 +217,25 @@ impl Stage {
 
     /// Waits until there are so many events of a type.
     pub(crate) async fn until_events(&self, event_type: &str, count: usize) -> Vec<RecordedEvent> {
-        self.until(&format!("{count} of {event_type}"), async || {
+        until(&format!("{count} of {event_type}"), async || {
             let events = self.events(event_type).await;
             (events.len() >= count).then_some(events)
         })
         .await
     }
 
-    /// Waits until a look gives something.
-    pub(crate) async fn until<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
-        let found = async {
-            loop {
-                if let Some(found) = look().await {
-                    return found;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
+    /// Waits until a lease was prolonged so many times: meanwhile whoever holds it had its turn again and again.
+    pub(crate) async fn until_prolonged(&self, lease_name: &str, times: usize) {
+        let leased_until = async || {
+            sql::query_scalar("SELECT leased_until FROM leases WHERE lease_name = $1")
+                .bind(lease_name.to_owned())
+                .fetch_one::<DateTime<Utc>>(self.process.log.database().readers())
+                .await
+                .unwrap()
         };
-        match tokio::time::timeout(DEADLINE, found).await {
-            Ok(found) => found,
-            Err(_) => panic!("waited in vain for {what}"),
+        for _ in 0..times {
+            let before = leased_until().await;
+            until_true("the lease is prolonged", async || leased_until().await > before).await;
         }
     }
 
@@ -261,7 +257,7 @@ impl Stage {
 
     /// Waits until the last fact about a record names the folder; the database may be away meanwhile.
     pub(crate) async fn until_fact(&self, id: &str, folder: &str) {
-        self.until(&format!("the fact that {id} names {folder}"), async || {
+        until(&format!("the fact that {id} names {folder}"), async || {
             let filter = Filter { event_types: vec!["crm_record.changed".to_owned()], ..Filter::default() };
             let facts = self.process.log.list(&filter, GlobalPosition(0), Direction::Forward, 10_000).await.ok()?;
             let last = facts.iter().rfind(|fact| fact.stream_name.as_str().ends_with(id))?;
@@ -283,7 +279,7 @@ impl Stage {
 
     /// Waits until a registration is live, and returns its id.
     pub(crate) async fn until_registered(&self) -> String {
-        self.until("a live registration", async || {
+        until("a live registration", async || {
             let live = self.registrations().await.into_iter().find(|view| view.state == "active");
             live.and_then(|view| view.registration_id)
         })
@@ -316,7 +312,7 @@ impl Stage {
     }
 
     pub(crate) async fn until_outcome(&self, transfer: &str, outcome: &str) {
-        self.until(&format!("outcome {outcome}"), async || {
+        until(&format!("outcome {outcome}"), async || {
             let last = self.schedule(transfer, "last_outcome").await;
             (last.as_deref() == Some(outcome)).then_some(())
         })
@@ -326,7 +322,7 @@ impl Stage {
     /// Waits until a registration is live and the polls that it and the start asked for are done.
     pub(crate) async fn until_quiet(&self) -> String {
         let id = self.until_registered().await;
-        self.until("the first polls", async || {
+        until("the first polls", async || {
             let statement = "SELECT EXISTS (SELECT 1 FROM schedules WHERE schedule_name = 'crm-pending:contacts' \
                  AND last_outcome = 'completed' AND wanted_trigger IS NULL AND next_run_at > $1)";
             let quiet: bool = sql::query_scalar(statement)
