@@ -51,6 +51,7 @@ migrations![
     "20261124000400" "add_left_out",
     "20261124000410" "add_wanted_at",
     "20261124000420" "add_told_at",
+    "20261124000430" "add_walk_job",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

@@ -53,8 +53,9 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
         return complete(worker, job, &mapping, &chats, began).await;
     };
     let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
-    let opened_at = chat.stretches.is_none().then_some(now);
-    let windows = chat.stretches.clone().unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
+    let unfinished = unfinished(chat, job);
+    let opened_at = unfinished.is_none().then_some(now);
+    let windows = unfinished.unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
     let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows.clone(), LIMIT)?;
     let page = next(&mut walk).await?;
     let left = walk.left();
@@ -62,7 +63,8 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
         let error = "a page changed nothing of what is left to be read".to_owned();
         return Err(Trouble::Pointless { code: "walk_stuck", error });
     }
-    let chat = after(chat, &page.messages, left, job, seen);
+    let newest = page.messages.iter().map(|message| message.time.timestamp_millis()).max();
+    let chat = after(chat, newest, left, job, opened_at.map(|_| seen));
     save(worker, job, &mapping, new, (chat, opened_at), page, began).await?;
     Ok(())
 }
@@ -124,6 +126,7 @@ fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat]) -> Vec<Chat> {
         newest_ms: since_ms,
         top_ms: None,
         stretches: None,
+        walk_job: None,
         read_in: None,
         told_at: None,
         seen: Seen::default(),
@@ -136,6 +139,13 @@ fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat]) -> Vec<Chat> {
         .collect()
 }
 
+/// What the walk under way has left. One that another job left is finished first, because its newest messages are in the
+/// log and what lies below them is not; who reads everything finds that too.
+fn unfinished(chat: &Chat, job: &Job) -> Option<Vec<Window>> {
+    let is_own = chat.walk_job == Some(job.job_id);
+    chat.stretches.clone().filter(|_| is_own || !job.is_full)
+}
+
 /// What is to be read of a chat: from what is read, with an overlap, to the newest that there can be. The end is the
 /// later of our clock and the provider's word: one that is too early costs only time, what is beyond comes next.
 fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<Utc>) -> Window {
@@ -146,22 +156,24 @@ fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<U
     Window::new(from, now.max(told))
 }
 
-/// How far the chat is read after a page.
-fn after(chat: &Chat, page: &[Message], left: Vec<Window>, job: &Job, seen: Seen) -> Chat {
-    let newest = page.iter().map(|message| message.time.timestamp_millis()).max();
+/// How far the chat is read after a page, of which `newest` is the newest message. `listed` is what the list told when the
+/// walk was begun with this page; a walk of several pages ends where it was to end, and the list tells of more by then.
+fn after(chat: &Chat, newest: Option<i64>, left: Vec<Window>, job: &Job, listed: Option<Seen>) -> Chat {
+    let is_own = listed.is_some() || chat.walk_job == Some(job.job_id);
     let top_ms = chat.top_ms.max(newest);
-    let is_first_page = chat.stretches.is_none();
     let mut chat = chat.clone();
     if left.is_empty() {
         chat.newest_ms = chat.newest_ms.max(top_ms.unwrap_or(0));
         chat.top_ms = None;
         chat.stretches = None;
-        chat.read_in = Some(job.job_id);
-        // A walk of several pages ends where it was to end when it began: what the list tells by now may be beyond that.
-        chat.seen = if is_first_page { seen } else { Seen::default() };
+        chat.walk_job = None;
+        // The walk of another job says nothing of what came since: this job has one of its own to do.
+        chat.read_in = is_own.then_some(job.job_id);
+        chat.seen = listed.filter(|seen| seen.is_covered(chat.newest_ms)).unwrap_or_default();
     } else {
         chat.top_ms = top_ms;
         chat.stretches = Some(left);
+        chat.walk_job = if is_own { Some(job.job_id) } else { chat.walk_job };
     }
     chat
 }
@@ -291,4 +303,91 @@ async fn rename(worker: &Worker, mapping: &Mapping, name: &str) -> Result<(), Tr
 
 pub(super) fn milliseconds(began: Instant) -> u64 {
     u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::jobs::{Kind, State as JobState};
+    use super::*;
+
+    fn chat() -> Chat {
+        Chat {
+            mapping_id: Uuid::from_u128(1),
+            chat_id: "CT_1".to_owned(),
+            channel_id: "O1".to_owned(),
+            parent_chat_id: None,
+            newest_ms: 5_000,
+            top_ms: None,
+            stretches: None,
+            walk_job: None,
+            read_in: Some(Uuid::from_u128(9)),
+            told_at: None,
+            seen: listed(5_000),
+        }
+    }
+
+    fn listed(last_ms: i64) -> Seen {
+        Seen { count: Some(7), last_ms: Some(last_ms) }
+    }
+
+    fn job(number: u128, is_full: bool) -> Job {
+        let now = DateTime::UNIX_EPOCH;
+        Job {
+            job_id: Uuid::from_u128(number),
+            kind: Kind::Channel,
+            subject: channel_subject(Uuid::from_u128(1)),
+            account: "org-a".to_owned(),
+            organization: "acme".to_owned(),
+            trigger: Trigger::Manual,
+            is_full,
+            retry_of: None,
+            state: JobState::Running,
+            not_before: now,
+            failures: 0,
+            turns: 0,
+            requested_at: now,
+            started_at: None,
+            finished_at: None,
+            counts: Default::default(),
+            processing_ms: 0,
+            error_code: None,
+            error: None,
+            correlation_id: Uuid::from_u128(2),
+            wanted_at: now,
+            left_out: None,
+            causation_id: None,
+        }
+    }
+
+    fn stretch(from_ms: i64, to_ms: i64) -> Window {
+        let moment = |milliseconds| DateTime::from_timestamp_millis(milliseconds).unwrap();
+        Window::new(moment(from_ms), moment(to_ms))
+    }
+
+    #[test]
+    fn list_that_is_ahead_of_the_messages_does_not_vouch() {
+        let (chat, job) = (chat(), job(3, false));
+        assert!(!is_open(&chat, &job, listed(5_000)));
+        assert!(is_open(&chat, &job, listed(6_000)));
+        let read = after(&chat, Some(6_000), Vec::new(), &job, Some(listed(6_000)));
+        assert_eq!((read.newest_ms, read.seen), (6_000, listed(6_000)));
+        let behind = after(&chat, None, Vec::new(), &job, Some(listed(6_000)));
+        assert_eq!((behind.newest_ms, behind.seen), (5_000, Seen::default()));
+        assert!(is_open(&behind, &super::tests::job(4, false), listed(6_000)), "the next sync looks again");
+    }
+
+    #[test]
+    fn walk_that_another_job_left_vouches_for_nobody() {
+        let (first, second) = (job(3, false), job(4, false));
+        let broken = after(&chat(), Some(9_000), vec![stretch(5_000, 8_000)], &first, Some(listed(9_000)));
+        assert_eq!(broken.walk_job, Some(first.job_id));
+        assert_eq!(unfinished(&broken, &second), Some(vec![stretch(5_000, 8_000)]));
+        let ended = after(&broken, Some(6_000), Vec::new(), &second, None);
+        assert_eq!((ended.newest_ms, ended.read_in, ended.seen), (9_000, None, Seen::default()));
+        assert!(is_open(&ended, &second, listed(9_000)), "it has a walk of its own to do");
+        let own = after(&ended, Some(9_500), Vec::new(), &second, Some(listed(9_500)));
+        assert_eq!((own.read_in, own.seen), (Some(second.job_id), listed(9_500)));
+        assert_eq!(unfinished(&broken, &job(5, true)), None, "who reads everything begins anew");
+    }
 }

@@ -19,6 +19,9 @@ pub(crate) struct Chat {
     pub(crate) top_ms: Option<i64>,
     /// What an unfinished walk has left.
     pub(crate) stretches: Option<Vec<Window>>,
+    /// Whose walk that is.
+    pub(crate) walk_job: Option<Uuid>,
+    /// The job that has read the chat to its end; absent where a walk has ended that nobody vouches for.
     pub(crate) read_in: Option<Uuid>,
     /// When it was told that there is something new; absent where a walk since has looked for it.
     pub(crate) told_at: Option<DateTime<Utc>>,
@@ -37,12 +40,18 @@ impl Seen {
     pub(crate) fn is_telling(self) -> bool {
         self.count.is_some() && self.last_ms.is_some()
     }
+
+    /// Whether messages up to a time are all that it tells of.
+    pub(crate) fn is_covered(self, newest_ms: i64) -> bool {
+        self.last_ms.is_none_or(|last_ms| last_ms <= newest_ms)
+    }
 }
 
 /// All chats of a mapping, the channel's own first.
 pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
     let rows = sql::query(
-        "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, read_in, seen_count, seen_last_ms, told_at \
+        "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, walk_job, read_in, seen_count, \
+         seen_last_ms, told_at \
          FROM chat_cursors WHERE mapping_id = $1 ORDER BY parent_chat_id IS NOT NULL, chat_id",
     )
     .bind(mapping_id)
@@ -103,7 +112,7 @@ pub(crate) async fn save(
     });
     sql::query(
         "UPDATE chat_cursors SET newest_ms = $3, top_ms = $4, stretches = $5, read_in = $6, seen_count = $7, \
-         seen_last_ms = $8, updated_at = $9, told_at = CASE WHEN told_at <= $10 THEN NULL ELSE told_at END \
+         seen_last_ms = $8, updated_at = $9, told_at = CASE WHEN told_at <= $10 THEN NULL ELSE told_at END, walk_job = $11 \
          WHERE mapping_id = $1 AND chat_id = $2",
     )
     .bind(chat.mapping_id)
@@ -116,6 +125,7 @@ pub(crate) async fn save(
     .bind(chat.seen.last_ms)
     .bind(now)
     .bind(opened_at)
+    .bind(chat.walk_job)
     .execute(connection)
     .await?;
     Ok(())
@@ -134,6 +144,7 @@ fn read(row: &Row) -> Result<Chat, Error> {
         newest_ms: row.try_get("newest_ms")?,
         top_ms: row.try_get("top_ms")?,
         stretches,
+        walk_job: row.try_get("walk_job")?,
         read_in: row.try_get("read_in")?,
         told_at: row.try_get("told_at")?,
         seen: Seen { count: row.try_get("seen_count")?, last_ms: row.try_get("seen_last_ms")? },

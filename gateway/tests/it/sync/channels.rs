@@ -3,7 +3,7 @@
 use catalogue::sync::{Completed, Failed};
 use chrono::TimeDelta;
 use gateway::sync::jobs::{State, Trigger, Wish};
-use mappings::channel::Change;
+use mappings::channel::{Change, Mapping};
 use simulator::control::CliqChannelChange;
 use simulator::seed::{CliqMessageSeed, CliqOptions};
 use simulator::{Fault, FaultRule, Seed};
@@ -17,6 +17,8 @@ on_both_databases! {
     every_message_is_in_the_log_once_and_a_second_sync_finds_nothing_new,
     new_messages_come_with_the_next_sync_and_quiet_channels_cost_no_call,
     walk_goes_on_where_a_killed_process_stopped,
+    full_sync_after_a_broken_one_reads_everything,
+    sync_after_a_broken_one_reads_what_came_since,
     message_that_comes_during_a_walk_is_read_by_the_next_sync,
     faults_on_the_way_lose_and_repeat_nothing,
     paused_channel_is_not_synced_and_resumed_it_is,
@@ -104,6 +106,46 @@ async fn walk_goes_on_where_a_killed_process_stopped(on: Backend) {
     let read = stage.events("sync.read").await.len();
     assert!(read <= 9 + 2 + 3 * 2 + 2, "pages are read again after a kill only: {read}");
     stage.assert_well_behaved();
+}
+
+/// A channel whose incremental sync breaks after its first page.
+async fn broken(on: Backend) -> (Stage, Mapping) {
+    let mut seed = channels(1, 150);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let mapped = stage.map_all().await.remove(0);
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(5), stage.completed(1)).await;
+    stage.advance(TimeDelta::minutes(10));
+    let news: Vec<CliqMessageSeed> = (0..130).map(|number| text(&format!("news {number}"))).collect();
+    for news in news.chunks(26) {
+        stage.control().post_cliq_messages(ORG, &mapped.chat_id, news).unwrap();
+        stage.advance(TimeDelta::seconds(10));
+    }
+    let denied = FaultRule::once("cliq.messages", Fault::Status { code: 404, html_body: false }).skipping(1);
+    stage.control().add_fault(denied).unwrap();
+    let job = stage.ask(&mapped, Trigger::Manual).await;
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.ended(&job)).await;
+    assert_eq!((job.state, job.counts["calls"]), (State::Failed, 1), "{job:?}");
+    (stage, mapped)
+}
+
+async fn full_sync_after_a_broken_one_reads_everything(on: Backend) {
+    let (stage, mapped) = broken(on).await;
+    let job = stage.want(Wish { is_full: true, ..Stage::wish(&mapped, Trigger::Manual) }).await;
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.ended(&job)).await;
+    assert_eq!(job.state, State::Completed, "{job:?}");
+    assert!(job.counts["messages_fetched"] >= 150 + 130, "{:?}", job.counts);
+    stage.assert_complete().await;
+}
+
+async fn sync_after_a_broken_one_reads_what_came_since(on: Backend) {
+    let (stage, mapped) = broken(on).await;
+    stage.control().post_cliq_messages(ORG, &mapped.chat_id, &[text("since")]).unwrap();
+    let job = stage.ask(&mapped, Trigger::Retry).await;
+    let job = stage.with_time_flying(TimeDelta::seconds(5), stage.ended(&job)).await;
+    assert_eq!(job.state, State::Completed, "{job:?}");
+    stage.assert_complete().await;
 }
 
 async fn message_that_comes_during_a_walk_is_read_by_the_next_sync(on: Backend) {
