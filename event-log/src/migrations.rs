@@ -52,6 +52,7 @@ migrations![
     "20261124000410" "add_wanted_at",
     "20261124000420" "add_told_at",
     "20261124000430" "add_walk_job",
+    "20261124000440" "add_held_watermark",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

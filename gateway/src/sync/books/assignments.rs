@@ -2,7 +2,8 @@
 //!
 //! A full walk goes by time of creation, so that changes move nobody; who was not on its pages is asked for by id before it
 //! counts as gone. An incremental one goes from the newest change down to the watermark. The watermark is the newest change
-//! when the walk began, and moves when the walk ends: what changes meanwhile is read by the next one.
+//! when the walk began, and moves when the walk ends: what changes meanwhile is read by the next one. Over a stretch of
+//! several pages it moves after the second walk.
 
 use std::time::Instant;
 
@@ -74,6 +75,9 @@ async fn page(worker: &Worker, job: &Job, books: &Books, walk: Walk) -> Result<(
         after.newest = newest(&contacts);
     }
     after.is_confirming = after.next_page.is_none() && after.is_full();
+    if after.next_page.is_none() {
+        after = after.at_last_page(number);
+    }
     let (job_id, books) = (job.job_id, books.clone());
     let facts: Vec<_> = contacts.iter().map(fact::of_contact).collect();
     let found = facts.len();

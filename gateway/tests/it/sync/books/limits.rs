@@ -1,12 +1,13 @@
 //! Five hundred customers within the provider's limits, blocks that are waited out, processes that are killed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use catalogue::books::ContactChanged;
 use chrono::TimeDelta;
 use gateway::sync::books::want_assignments;
 use gateway::sync::jobs::{Kind, State};
+use simulator::control::BooksContactChange;
 use simulator::seed::BooksOptions;
 use simulator::{Fault, FaultRule, Seed};
 use testkit::on_both_databases;
@@ -14,6 +15,7 @@ use testkit::store::Backend;
 use testkit::wait::until;
 
 use super::shop::Shop;
+use crate::sync::stage::ORG;
 
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -22,6 +24,7 @@ on_both_databases! {
     block_of_an_hour_is_waited_out_and_said,
     faults_on_the_way_lose_and_repeat_nothing,
     everything_that_is_wanted_while_changes_are_read_is_read_after_them,
+    change_that_a_deletion_moves_between_pages_is_read_by_the_next_sync,
 }
 
 fn seed() -> Seed {
@@ -115,4 +118,35 @@ async fn everything_that_is_wanted_while_changes_are_read_is_read_after_them(on:
     let last = jobs.iter().max_by_key(|job| job.job_id).unwrap();
     assert!(last.is_full && last.counts["total_checked"] > 400, "{last:?}");
     shop.stage.assert_well_behaved();
+}
+
+async fn change_that_a_deletion_moves_between_pages_is_read_by_the_next_sync(on: Backend) {
+    let shop = Shop::open(on, &seed()).await;
+    let customers: Vec<String> = shop.books().contacts.into_iter().map(|one| one.id).collect();
+    for (number, id) in customers.iter().enumerate() {
+        let renamed = BooksContactChange { name: Some(format!("Renamed {number}")), ..BooksContactChange::default() };
+        shop.stage.control().change_books_contact(ORG, id, &renamed).unwrap();
+        if number % 50 == 0 {
+            shop.stage.advance(TimeDelta::seconds(1));
+        }
+    }
+    shop.stage.advance(TimeDelta::minutes(10));
+    let block = Fault::Throttle { retry_after_seconds: Some(60) };
+    shop.stage.control().add_fault(FaultRule::once("books.contacts", block).skipping(1)).unwrap();
+    let ask = shop.ask(false);
+    let job = shop.write(move |unit| Box::pin(async move { want_assignments(unit, &ask).await })).await;
+    until("the first page is read", async || {
+        (shop.stage.job(&job).await.error_code.as_deref() == Some("throttled")).then_some(())
+    })
+    .await;
+    // The last that changed is on the page that was read.
+    shop.stage.control().delete_books_contact(ORG, customers.last().unwrap()).unwrap();
+    shop.ended(&job).await;
+    shop.stage.advance(TimeDelta::minutes(10));
+    shop.sync_customers(false).await;
+    let here: BTreeMap<String, String> = shop.books().contacts.into_iter().map(|one| (one.id, one.name)).collect();
+    let known = shop.assignments().await;
+    let stale: Vec<&String> =
+        known.values().filter(|one| here.get(&one.contact_id).is_some_and(|name| *name != one.name)).map(|one| &one.name).collect();
+    assert!(stale.is_empty(), "not known as they are now: {stale:?}");
 }
