@@ -14,6 +14,7 @@ use url::Url;
 use crate::error::{BoxError, Outcome};
 
 pub(crate) mod answer;
+pub(crate) mod code;
 pub(crate) mod content;
 pub(crate) mod measure;
 pub(crate) mod outgoing;

@@ -265,11 +265,11 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Posted {
         200..=399 => Posted::Unknown(Error::unreadable(OPERATION, format!("status {status} is not in the contract"))),
         401 | 403 => Posted::NotDone(Error::Denied {
             operation: OPERATION,
-            code: said.code.unwrap_or_else(|| format!("status_{status}")),
+            code: http::code::or_status(said.code.as_deref(), status),
             message: words(said.detail.or(said.title)),
         }),
         _ => Posted::NotDone(Error::Rejected {
-            code: said.code.unwrap_or_else(|| format!("status_{status}")),
+            code: http::code::or_status(said.code.as_deref(), status),
             message: words(said.detail.or(said.title)),
             field: None,
         }),
@@ -336,6 +336,16 @@ mod tests {
         assert!(!error.is_retryable() && error.to_string().contains("bad_line"), "{error}");
         let Posted::NotDone(error) = judged(425, &[], "") else { panic!() };
         assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn a_code_is_kept_as_far_as_a_code_goes() {
+        let body = serde_json::json!({"code": "x\n\u{1b}".repeat(100_000)}).to_string();
+        for status in [400, 403] {
+            let Posted::NotDone(error) = judged(status, &[], &body) else { panic!("{status}") };
+            let (Error::Rejected { code, .. } | Error::Denied { code, .. }) = error else { panic!("{error}") };
+            assert_eq!(code, "x".repeat(80), "{status}");
+        }
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub(crate) fn judge(call: &Call<'_>, answer: &Answer, now: DateTime<Utc>) -> Ref
     let code = complaint["code"].as_str().unwrap_or_default();
     let message = words(complaint["message"].as_str().unwrap_or_default());
     let status = answer.status.as_u16();
-    let named = if code.is_empty() { format!("status_{status}") } else { code.to_owned() };
+    let named = http::code::or_status(Some(code), status);
     match (status, code) {
         (429, _) | (_, "request_limit_exceeded" | "rate_limit_exceeded") => {
             Refusal::Throttled { code: named, wait: http::retry_after(&answer.headers, now), narrow: false }

@@ -16,7 +16,7 @@ pub(crate) fn judge(call: &Call<'_>, answer: &Answer, now: DateTime<Utc>) -> Ref
     let code = complaint["code"].as_str().unwrap_or_default();
     let status = answer.status.as_u16();
     let throttled = |narrow| Refusal::Throttled {
-        code: if code.is_empty() { format!("status_{status}") } else { code.to_owned() },
+        code: http::code::or_status(Some(code), status),
         wait: http::retry_after(&answer.headers, now),
         narrow,
     };
@@ -49,7 +49,7 @@ pub(super) fn refused(call: &Call<'_>, complaint: &Value) -> Error {
         }
         "NO_PERMISSION" | "AUTHENTICATION_FAILURE" | "AUTHORIZATION_FAILED" => denied(call, code, message),
         "INVALID_DATA" if names_the_id(details) => not_found(call),
-        _ => Error::Rejected { code: code.to_owned(), message: words(message), field: field(code, details) },
+        _ => Error::Rejected { code: named(code), message: words(message), field: field(code, details) },
     }
 }
 
@@ -81,8 +81,12 @@ fn not_found(call: &Call<'_>) -> Error {
     Error::NotFound { what: call.operation.what, id: call.subject.to_owned() }
 }
 
+fn named(code: &str) -> String {
+    http::code::read(code).unwrap_or_else(|| "unnamed".to_owned())
+}
+
 fn denied(call: &Call<'_>, code: &str, message: &str) -> Error {
-    Error::Denied { operation: call.operation.name, code: code.to_owned(), message: words(message) }
+    Error::Denied { operation: call.operation.name, code: named(code), message: words(message) }
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::budget::{Budget, Lane};
 use crate::clock::Clock;
 use crate::error::{Error, OBTAIN_TOKEN, Outcome, ThrottleScope, Throttled};
 use crate::http::answer::{Answer, no_answer};
+use crate::http::code;
 use crate::http::measure::Measured;
 use crate::zoho::oauth::answer::{self, Fault, TokenAnswer};
 use crate::zoho::token::AccessToken;
@@ -151,7 +152,7 @@ fn judge_revoke(answer: &Answer) -> Result<(), Error> {
     if body.status.as_deref() == Some("success") {
         return Ok(());
     }
-    let code = body.error.unwrap_or_else(|| format!("status_{status}"));
+    let code = code::or_status(body.error.as_deref(), status);
     Err(Error::Rejected { code, message: "the accounts server did not confirm the revocation".to_owned(), field: None })
 }
 
@@ -201,6 +202,9 @@ mod tests {
             let error = judged(200, &format!(r#"{{"error":"{code}"}}"#)).unwrap_err();
             assert!(matches!(&error, Error::BadClient { reason } if reason.starts_with(code)), "{error}");
         }
+        let long = format!(r#"{{"error":"{}"}}"#, "x\\n".repeat(100_000));
+        let error = judged(200, &long).unwrap_err();
+        assert!(matches!(&error, Error::Rejected { code, .. } if *code == "x".repeat(80)));
         let error = judged(200, r#"{"error":"invalid_redirect_uri"}"#).unwrap_err();
         assert!(matches!(&error, Error::Rejected { code, .. } if code == "invalid_redirect_uri"), "{error}");
     }

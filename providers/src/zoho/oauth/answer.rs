@@ -6,6 +6,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use crate::http::answer::Answer;
+use crate::http::code;
 use crate::zoho::lenient;
 use crate::zoho::token::AccessToken;
 
@@ -84,7 +85,7 @@ pub(super) fn read(answer: &Answer, now: DateTime<Utc>) -> Result<Tokens, Fault>
         "general_error" => Fault::Unavailable(Some("general_error")),
         _ if status >= 500 => Fault::Unavailable(None),
         "" => Fault::Unreadable("neither access_token nor error".to_owned()),
-        _ => Fault::Other(code),
+        _ => Fault::Other(code::or_status(Some(&code), status)),
     })
 }
 
