@@ -27,6 +27,7 @@ mod section;
 mod store;
 mod timezone;
 mod transfer;
+mod transport;
 mod tree;
 mod value;
 mod vault;

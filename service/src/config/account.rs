@@ -7,19 +7,20 @@ use url::Url;
 use super::Http;
 use super::secret::SecretRef;
 use super::section::Section;
+use super::transport;
 use super::value::Misfit;
 
 mod books;
 mod cliq;
 mod signed_content;
-mod webhook;
 mod told;
+mod webhook;
 
 pub use books::Books;
 pub use cliq::Cliq;
 pub use signed_content::{Part, SignedContent};
-pub use webhook::{
 pub(super) use told::settle;
+pub use webhook::{
     Algorithm, Channel, Content, Encoding, Hmac, StandardWebhooks, Timestamp, TimestampFormat, Verify, Webhook,
 };
 
@@ -82,7 +83,8 @@ pub struct Credentials {
     pub refresh_token: Option<SecretRef>,
 }
 
-/// `[accounts.NAME.endpoints]`: other addresses than the region's own, for proxies, tests and the simulator.
+/// `[accounts.NAME.endpoints]`: other addresses than the region's own, for proxies, tests and the simulator. `https`, or
+/// `http` to this machine or with `allow_http`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoints {
     /// Key `accounts`: the OAuth server.
@@ -97,6 +99,9 @@ pub struct Endpoints {
     pub upload: Option<Url>,
     /// Key `cliq`: Cliq.
     pub cliq: Option<Url>,
+    /// Key `allow_http`: whether the addresses may be `http` to another machine. Default false. Anybody on the way can read
+    /// the tokens, and the client's secret.
+    pub allow_http: bool,
 }
 
 /// `[accounts.NAME.limits]`: other limits than the provider client's own. Higher ones risk penalties of minutes, lower
@@ -248,13 +253,19 @@ fn region(section: &mut Section<'_>) -> String {
 
 impl Endpoints {
     fn read(mut section: Section<'_>) -> Self {
+        let allow_http = section.or("allow_http", false);
+        let mut address = |key| match allow_http {
+            true => section.optional(key),
+            false => transport::address(&mut section, key, "anybody on the way could read the tokens"),
+        };
         let endpoints = Self {
-            accounts: section.optional("accounts"),
-            api: section.optional("api"),
-            workdrive: section.optional("workdrive"),
-            download: section.optional("download"),
-            upload: section.optional("upload"),
-            cliq: section.optional("cliq"),
+            accounts: address("accounts"),
+            api: address("api"),
+            workdrive: address("workdrive"),
+            download: address("download"),
+            upload: address("upload"),
+            cliq: address("cliq"),
+            allow_http,
         };
         section.finish();
         endpoints

@@ -7,6 +7,7 @@ use url::Url;
 use super::Environment;
 use super::secret::SecretRef;
 use super::section::Section;
+use super::transport;
 
 /// Variable that holds the secret when `[auth] secret` says nothing.
 const VARIABLE: &str = "GATELEDGER_AUTH_SECRET";
@@ -17,8 +18,8 @@ pub struct Auth {
     /// Key `secret`: what tokens are signed with by HS256, at least 32 bytes. Default: the variable
     /// `GATELEDGER_AUTH_SECRET` if it is set. Whoever has it can make tokens of every role.
     pub secret: Option<SecretRef>,
-    /// Key `jwks_url`: where the public keys are that RS256 and EdDSA tokens are checked with. Default: none, and then
-    /// such tokens are refused.
+    /// Key `jwks_url`: where the public keys are that RS256 and EdDSA tokens are checked with; `https`, or `http` to this
+    /// machine. Default: none, and then such tokens are refused.
     pub jwks_url: Option<Url>,
     /// Key `issuer`: what the claim `iss` must be. Default: not looked at.
     pub issuer: Option<String>,
@@ -38,7 +39,7 @@ impl Auth {
         let from_variable = || environment.get(VARIABLE).map(|_| SecretRef::Environment(VARIABLE.to_owned()));
         let auth = Self {
             secret: section.secret("secret").or_else(from_variable),
-            jwks_url: section.optional("jwks_url"),
+            jwks_url: transport::address(&mut section, "jwks_url", "anybody on the way could put in keys of their own"),
             issuer: section.optional("issuer"),
             audience: section.optional("audience"),
             leeway: section.seconds("leeway_seconds", 60, 0..=600),

@@ -6,13 +6,14 @@ use url::Url;
 
 use super::secret::SecretRef;
 use super::section::Section;
+use super::transport;
 
 /// `[ingest.NAME]`.
 #[derive(Debug, Clone)]
 pub struct Ingest {
     /// NAME: accounts name it.
     pub name: String,
-    /// Key `url`: where batches are posted to. Required.
+    /// Key `url`: where batches are posted to. Required. `https`, or `http` to this machine or with `auth = "none"`.
     pub url: Url,
     /// Key `auth`: how we show who we are; `google-id-token`, `bearer` or `none`. Default `google-id-token`.
     pub auth: IngestAuth,
@@ -56,9 +57,10 @@ pub struct GoogleIdToken {
     pub service_account: Option<SecretRef>,
     /// Key `audience`: whom the token is for. Default: the `url` without its path, as Cloud Run wants it.
     pub audience: String,
-    /// Key `endpoints.token`: where the service account asks for tokens, instead of where its key says.
+    /// Key `endpoints.token`: where the service account asks for tokens, instead of where its key says; `https`, or `http`
+    /// to this machine.
     pub token_url: Option<Url>,
-    /// Key `endpoints.metadata`: the metadata server, instead of Google's.
+    /// Key `endpoints.metadata`: the metadata server, instead of Google's, which is plain http within the machine's host.
     pub metadata_url: Option<Url>,
 }
 
@@ -82,6 +84,11 @@ impl Ingest {
         section.require("url", "give the address that batches are posted to");
         let url: Option<Url> = section.optional("url");
         let auth = IngestAuth::read(&mut section, url.as_ref());
+        let shows_a_key = matches!(auth, Some(IngestAuth::GoogleIdToken(_) | IngestAuth::Bearer { .. }));
+        if shows_a_key && url.as_ref().is_some_and(transport::is_open) {
+            let what = "is http, and anybody on the way could read the key and act for us; use https";
+            section.wrong("url", what, None);
+        }
         let batch_lines = section.count("batch_lines", 200, 1..=10_000);
         let batch_bytes = section.count("batch_bytes", 524_288, 1024..=16_777_216);
         let max_attempts = small(&mut section, "max_attempts", 10, 100);
@@ -141,7 +148,9 @@ fn google_token(section: &mut Section<'_>, url: Option<&Url>) -> GoogleIdToken {
     let audience = section.optional("audience");
     let audience = audience.or_else(|| url.map(|url| url.origin().ascii_serialization())).unwrap_or_default();
     let mut endpoints = section.section("endpoints");
-    let (token_url, metadata_url) = (endpoints.optional("token"), endpoints.optional("metadata"));
+    let danger = "anybody on the way could read what proves who we are";
+    let token_url = transport::address(&mut endpoints, "token", danger);
+    let metadata_url = endpoints.optional("metadata");
     endpoints.finish();
     GoogleIdToken { service_account, audience, token_url, metadata_url }
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
 use super::account::Account;
 use super::nearest;
 use super::secret::SecretRef;
 use super::section::Section;
+use super::transport;
 use super::value::Misfit;
 
 /// `[notify.NAME]`.
@@ -64,7 +65,7 @@ impl Notify {
         section.require("url", "give the address that notifications are posted to");
         let allow_http = section.or("allow_http", false);
         let url: Option<Url> = section.optional("url");
-        let is_readable = |url: &Url| url.scheme() == "http" && !allow_http && !is_this_machine(url);
+        let is_readable = |url: &Url| !allow_http && transport::is_open(url);
         if url.as_ref().is_some_and(is_readable) {
             let what = "is http, which anybody on the way can read; use https, or say allow_http = true";
             section.wrong("url", what, None);
@@ -110,15 +111,6 @@ impl Notify {
     pub fn secrets(&self) -> Vec<(String, &SecretRef)> {
         let key = format!("notify.{}.secrets", self.name);
         self.secrets.iter().map(|secret| (key.clone(), secret)).collect()
-    }
-}
-
-fn is_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 

@@ -34,7 +34,7 @@ fn every_setting_of_a_receiver_is_read() {
     let config = Place::with_file(
         "[ingest.g]\nurl = 'https://a.example/i'\nservice_account = 'env:KEY'\naudience = 'b'
         endpoints = { token = 'http://127.0.0.1:1/t', metadata = 'http://127.0.0.1:1/m' }
-        [ingest.k]\nurl = 'http://a.example'\nauth = 'bearer'\ntoken = 'env:TOKEN'\nbatch_lines = 5
+        [ingest.k]\nurl = 'https://a.example'\nauth = 'bearer'\ntoken = 'env:TOKEN'\nbatch_lines = 5
         [ingest.n]\nurl = 'http://a.example'\nauth = 'none'",
     );
     let config = config.variable("GATELEDGER__INGEST__N__TIMEOUT_SECONDS", "7").load().unwrap();
@@ -60,14 +60,14 @@ fn what_a_receiver_cannot_be_is_said_with_the_remedy() {
         ]
     );
     assert_eq!(
-        lines_of("[ingest.a]\nurl = 'http://a'\nauth = 'bearer'\naudience = 'x'"),
+        lines_of("[ingest.a]\nurl = 'https://a'\nauth = 'bearer'\naudience = 'x'"),
         [
             "`ingest.a.audience` has no meaning with auth = \"bearer\"; remove it",
             "`ingest.a.token` is missing; give the key that the receiver expects, best as \"env:NAME\"",
         ]
     );
     assert_eq!(
-        lines_of("[ingest.a]\nurl = 'http://a'\ntoken = 'x'\nbatch_line = 3"),
+        lines_of("[ingest.a]\nurl = 'https://a'\ntoken = 'x'\nbatch_line = 3"),
         [
             "unknown key `ingest.a.batch_line`, did you mean `batch_lines`?",
             "`ingest.a.token` has no meaning with auth = \"google-id-token\"; remove it",
@@ -78,7 +78,7 @@ fn what_a_receiver_cannot_be_is_said_with_the_remedy() {
 #[test]
 fn an_account_names_a_receiver_that_is_there() {
     let text =
-        format!("[ingest.analysis]\nurl = 'http://a'\n{ACCOUNT}cliq = {{ ingest = 'analisis', timezone = 'UTC' }}");
+        format!("[ingest.analysis]\nurl = 'https://a'\n{ACCOUNT}cliq = {{ ingest = 'analisis', timezone = 'UTC' }}");
     assert_eq!(
         lines_of(&text),
         [
