@@ -238,8 +238,8 @@ impl Config {
             .into_iter()
             .map(|(name, section)| (name.clone(), Account::read(&name, section, &http, &names)))
             .collect();
-        let notifies = root
         account::settle(&mut accounts, reading);
+        let notifies = root
             .named("notify")
             .into_iter()
             .filter_map(|(name, section)| Some((name.clone(), Notify::read(&name, section, &accounts)?)))
