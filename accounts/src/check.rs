@@ -197,3 +197,33 @@ fn in_words(error: &dyn std::error::Error) -> String {
     }
     words
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::scopes::MissingScope;
+
+    #[test]
+    fn right_to_write_owners_is_told_as_far_as_the_provider_told_it() {
+        let granted = |granted: Option<&str>, missing: &[&str]| Scopes {
+            granted: granted.map(|one| vec![one.to_owned()]),
+            missing: missing
+                .iter()
+                .map(|scope| MissingScope {
+                    scope: (*scope).to_owned(),
+                    breaks: "customers do not get owners".to_owned(),
+                    optional: false,
+                })
+                .collect(),
+            ..Scopes::default()
+        };
+        assert_eq!(owners("a", &granted(None, &[])), None, "it cannot be tried without writing");
+        assert!(owners("a", &granted(Some("ZohoBooks.contacts.ALL"), &[])).unwrap().ok);
+        let lacking = owners("a", &granted(Some("ZohoBooks.contacts.READ"), &[UPDATE_CONTACTS])).unwrap();
+        assert!(!lacking.ok && !lacking.optional);
+        assert_eq!(lacking.code, Some("missing_scope"));
+        assert!(lacking.message.unwrap().contains("customers do not get owners"));
+        assert!(lacking.remedy.unwrap().contains("accounts connect a"));
+    }
+}
