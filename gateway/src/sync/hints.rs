@@ -7,7 +7,8 @@ use std::time::Duration;
 use catalogue::message::{self, DELETED, Deleted, EDITED, Edited, Sender};
 use chrono::TimeDelta;
 use event_log::{Append, GlobalPosition, Leadership, NewEvent, RecordedEvent, Subscription};
-use mappings::channel::{Mapping, sync_list};
+use event_log::sql::Connection;
+use mappings::channel::{Filter, LARGEST_PAGE, Mapping, State, list};
 use providers::zoho::cliq::MessageId;
 use serde::Deserialize;
 use serde_json::Value;
@@ -128,7 +129,7 @@ impl Lane {
                     only_as_leader(unit, &leadership).await?;
                     let mapped = match deliveries.is_empty() {
                         true => Vec::new(),
-                        false => sync_list(unit.connection()).await?,
+                        false => mapped(unit.connection(), &account).await?,
                     };
                     for delivery in &deliveries {
                         let Some(told) = read(delivery) else { continue };
@@ -139,6 +140,10 @@ impl Lane {
                         if let Some(fact) = told.fact(mapping, delivery) {
                             let stream = message::stream(&mapping.account, &told.chat.id);
                             unit.append(Append::new(stream, vec![fact])).await?;
+                        }
+                        // Who goes on later finds what was told meanwhile; a list would never show it.
+                        if mapping.state == State::Paused {
+                            continue;
                         }
                         let now = unit.now();
                         let is_known = mapping.chat_id == told.chat.id || mapping.settings.threads;
@@ -152,6 +157,20 @@ impl Lane {
                 })
             })
             .await
+    }
+}
+
+/// The mappings of an account, paused ones too.
+async fn mapped(connection: &mut Connection, account: &str) -> Result<Vec<Mapping>, Error> {
+    let filter = Filter { account: Some(account.to_owned()), ..Filter::default() };
+    let (mut all, mut after) = (Vec::new(), None);
+    loop {
+        let page = list(&mut *connection, &filter, after, LARGEST_PAGE).await?;
+        all.extend(page.items);
+        after = page.next;
+        if after.is_none() {
+            return Ok(all);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use testkit::on_both_databases;
 use testkit::store::Backend;
 use testkit::wait::until;
 
-use super::stage::{ORG, Stage};
+use super::stage::{ORG, Stage, actor};
 
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,6 +21,7 @@ on_both_databases! {
     news_that_another_job_takes_up_are_read_whatever_the_list_says,
     edits_and_deletions_are_facts_once_however_often_they_are_told,
     what_is_about_no_mapped_channel_leads_to_nothing,
+    what_is_told_of_a_paused_channel_is_a_fact_and_read_when_it_goes_on,
 }
 
 async fn stage(on: Backend) -> (Stage, Mapping) {
@@ -119,4 +120,20 @@ async fn what_is_about_no_mapped_channel_leads_to_nothing(on: Backend) {
     let jobs = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.completed(2)).await;
     assert_eq!(jobs.iter().filter(|job| job.state == State::Completed).count(), 2, "the last one was understood");
     assert!(stage.events("message.edited").await.is_empty());
+}
+
+async fn what_is_told_of_a_paused_channel_is_a_fact_and_read_when_it_goes_on(on: Backend) {
+    let (stage, mapped) = stage(on).await;
+    let log = stage.process.log.clone();
+    let id = stage.recorded().await[&mapped.chat_id][0].message_id.clone();
+    mappings::channel::pause(&log, &actor(), mapped.mapping_id, "quiet please").await.unwrap();
+    deliver(&stage, &told(&mapped, "message_edited", &id, 1_800_000_000_001)).await;
+    deliver(&stage, &told(&mapped, "message_deleted", &id, 1_800_000_000_002)).await;
+    until("they are facts", async || (stage.events("message.deleted").await.len() == 1).then_some(())).await;
+    assert_eq!(stage.events("message.edited").await.len(), 1);
+    assert_eq!(stage.jobs().await.len(), 1, "nothing is read while it is paused");
+    mappings::channel::resume(&log, &actor(), mapped.mapping_id).await.unwrap();
+    let job = stage.ask(&mapped, Trigger::Manual).await;
+    let job = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.ended(&job)).await;
+    assert_eq!(job.state, State::Completed, "whoever follows completed syncs finds them");
 }
