@@ -27,15 +27,22 @@ impl Connection {
     pub(crate) fn failed(&self, error: &KafkaError, said: &str) {
         let KafkaError::Global(code) = error else { return };
         match code {
-            RDKafkaErrorCode::AllBrokersDown => self.lost(None),
+            RDKafkaErrorCode::AllBrokersDown => self.lost(),
             RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed | RDKafkaErrorCode::SSL => {
-                self.lost(Some(said));
+                self.note(said);
+                self.lost();
             }
             _ => {
                 tracing::debug!(client = self.client, code = %code, "kafka: {said}");
-                said.clone_into(&mut self.reason.lock().expect("no panic while it is held"));
+                self.note(said);
             }
         }
+    }
+
+    /// The last thing that went wrong, if anything did.
+    pub(crate) fn reason(&self) -> Option<String> {
+        let reason = self.reason.lock().expect("no panic while it is held");
+        (!reason.is_empty()).then(|| reason.clone())
     }
 
     /// A broker answered.
@@ -52,12 +59,15 @@ impl Connection {
         }
     }
 
-    fn lost(&self, said: Option<&str>) {
+    fn note(&self, said: &str) {
+        said.clone_into(&mut self.reason.lock().expect("no panic while it is held"));
+    }
+
+    fn lost(&self) {
         if self.is_down.swap(true, Ordering::Relaxed) {
             return;
         }
-        let reason = self.reason.lock().expect("no panic while it is held");
-        let reason = said.unwrap_or(reason.as_str());
+        let reason = self.reason().unwrap_or_default();
         tracing::warn!(client = self.client, reason, "kafka cannot be reached; trying on");
     }
 }

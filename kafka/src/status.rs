@@ -14,6 +14,8 @@ use crate::{Settings, beside};
 
 /// How long a look may take: somebody waits for it.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// Lines of librdkafka's log that may lie before what went wrong.
+const MOST_LINES: usize = 50;
 
 /// What the brokers say.
 #[derive(Debug, Clone, Serialize)]
@@ -62,21 +64,31 @@ pub struct PartitionLag {
 /// Safe; the question is finished beside.
 pub async fn look(settings: &Settings, subscriptions: &[String]) -> Status {
     let (asked, names) = (settings.clone(), subscriptions.to_vec());
-    let error = match beside::run(move || ask(&asked, &names)).await {
+    let connection = Arc::new(Connection::of("status"));
+    let heard = connection.clone();
+    let error = match beside::run(move || ask(&asked, &names, connection)).await {
         Some(Ok(status)) => return status,
-        Some(Err(error)) => error.to_string(),
+        Some(Err(error)) => match heard.reason() {
+            Some(reason) => format!("{error}: {reason}"),
+            None => error.to_string(),
+        },
         None => "the question was given up".to_owned(),
     };
     let topic = settings.topic.clone();
     Status { topic, is_reachable: false, error: Some(error), partitions: 0, consumers: Vec::new() }
 }
 
-fn ask(settings: &Settings, subscriptions: &[String]) -> Result<Status, KafkaError> {
+fn ask(settings: &Settings, subscriptions: &[String], connection: Arc<Connection>) -> Result<Status, KafkaError> {
     let deadline = Instant::now() + PATIENCE;
     let left = || deadline.saturating_duration_since(Instant::now());
-    let connection = Arc::new(Connection::of("status"));
     let client: BaseConsumer<Asking> = settings.client().create_with_context(Asking(connection.clone()))?;
-    let metadata = client.fetch_metadata(Some(&settings.topic), left())?;
+    let metadata = client.fetch_metadata(Some(&settings.topic), left()).inspect_err(|_| {
+        // What went wrong with each broker is told to those who poll, between lines of the log. Nothing else comes, because
+        // nothing is subscribed to.
+        for _ in 0..MOST_LINES {
+            let _ = client.poll(Duration::ZERO);
+        }
+    })?;
     let mut status =
         Status { topic: settings.topic.clone(), is_reachable: true, error: None, partitions: 0, consumers: Vec::new() };
     let found = metadata.topics().iter().find(|topic| topic.name() == settings.topic);

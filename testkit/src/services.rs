@@ -67,8 +67,17 @@ impl OwnServer {
     /// # Panics
     /// When it cannot be had.
     pub(crate) async fn start(server: Server) -> Self {
+        Self::start_with(server, &[]).await
+    }
+
+    /// The same with more arguments for the script.
+    ///
+    /// # Panics
+    /// When it cannot be had.
+    pub(crate) async fn start_with(server: Server, arguments: &[&str]) -> Self {
         let owner = std::process::id().to_string();
-        let exports = script(["start", "--for", &owner, server.without_the_other()]).await;
+        let usual = ["start", "--for", &owner, server.without_the_other()];
+        let exports = script(usual.iter().chain(arguments)).await;
         let export = |variable: &str| {
             let prefix = format!("export {variable}=");
             let value = exports.lines().find_map(|line| line.strip_prefix(&prefix));

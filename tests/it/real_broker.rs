@@ -5,5 +5,6 @@ mod crash;
 mod outage;
 mod relays;
 mod replay;
+mod secured;
 mod stage;
 mod standstill;

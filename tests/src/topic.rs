@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Topic {
     brokers: String,
     name: String,
+    options: BTreeMap<String, String>,
 }
 
 /// A record as it lies in the topic.
@@ -58,7 +59,14 @@ impl Topic {
     /// The topic of that name; it need not be there yet.
     #[must_use]
     pub fn new(brokers: &str, name: &str) -> Self {
-        Topic { brokers: brokers.to_owned(), name: name.to_owned() }
+        Topic { brokers: brokers.to_owned(), name: name.to_owned(), options: BTreeMap::new() }
+    }
+
+    /// The same with properties of librdkafka, such as who we are.
+    #[must_use]
+    pub fn with_options(mut self, options: &BTreeMap<String, String>) -> Self {
+        self.options.extend(options.clone());
+        self
     }
 
     /// All records, in the order of each partition; what arrives meanwhile may be missing.
@@ -98,7 +106,7 @@ impl Topic {
     /// When the broker does not take all of them.
     pub fn publish<'r>(&self, records: impl IntoIterator<Item = &'r Published>) {
         let producer: ThreadedProducer<DefaultProducerContext> =
-            ClientConfig::new().set("bootstrap.servers", &self.brokers).create().expect("a producer can be made");
+            self.client().create().expect("a producer can be made");
         for record in records {
             let headers = record
                 .headers
@@ -148,9 +156,14 @@ impl Topic {
         lag.sum()
     }
 
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.brokers).extend(self.options.clone());
+        config
+    }
+
     fn consumer(&self, group: &str) -> BaseConsumer {
-        ClientConfig::new()
-            .set("bootstrap.servers", &self.brokers)
+        self.client()
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("auto.offset.reset", "earliest")

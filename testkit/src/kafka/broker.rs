@@ -30,6 +30,17 @@ impl OwnBroker {
         Self { server: OwnServer::start(Server::Kafka).await }
     }
 
+    /// Starts one that lets in only the user of that name (SASL, SCRAM-SHA-512), and sends clients to `port` of this machine,
+    /// where the test has something before it.
+    ///
+    /// # Panics
+    /// When the broker cannot be had or does not start.
+    pub async fn start_guarded(port: u16, name: &str, password: &str) -> Self {
+        let (port, user) = (port.to_string(), format!("{name}:{password}"));
+        let arguments = ["--kafka-behind", &port, "--kafka-user", &user];
+        Self { server: OwnServer::start_with(Server::Kafka, &arguments).await }
+    }
+
     /// Its address (`host:port`); the same after a restart.
     pub fn address(&self) -> &str {
         self.server.address()

@@ -1,5 +1,6 @@
 //! Processes on the shared PostgreSQL server and a broker, with a topic of their own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use simulator::Seed;
@@ -40,6 +41,12 @@ impl Stage {
         site.configure(&site.settings().with(partner::SETTINGS).with(&usual).with(settings));
         let before = site.state();
         Stage { topic: Topic::new(brokers, &name), name, site, fleet, before }
+    }
+
+    /// The test itself is let in to the broker with these properties of librdkafka too.
+    pub fn with_options(mut self, options: &BTreeMap<String, String>) -> Self {
+        self.topic = self.topic.with_options(options);
+        self
     }
 
     /// The database.
