@@ -1,18 +1,22 @@
 //! Measurements of whole paths, as ratios within one run: what is measured and its yardstick share machine, minute and load.
 //!
 //! `cargo run --release -p bench` builds the binary it measures, runs everything and prints a table; `--json` prints one
-//! object. Single parts: `accept`, `latency`, `transfer`, `rebuild`, `start`.
+//! object. Single parts: `accept`, `latency`, `messages`, `customers`, `lists`, `transfer`, `rebuild`, `start`, ….
 
 mod accept;
+mod customers;
 mod fleet;
 mod history;
 mod hmac_only;
 mod latency;
+mod lists;
 mod load;
+mod messages;
 mod process;
 mod rebuild;
 mod report;
 mod scaling;
+mod simulated;
 mod start;
 mod store;
 mod transfer;
@@ -47,8 +51,14 @@ enum Part {
     Accept,
     /// Durable accept with many events already there against an empty log; long, so only where it is asked for
     Grown,
+    /// 500 customers and 25 users of Books into the ERP's tables
+    Customers,
     /// Webhook accepted until the first effect starts
     Latency,
+    /// Lists of the API under load with a million rows behind them
+    Lists,
+    /// 1,000 messages of six channels into an analysis service
+    Messages,
     /// Events that the relay publishes to Kafka
     Relay,
     /// Effects each second with more and more consumer processes and a slow destination
@@ -81,6 +91,15 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted(Part::Latency) {
         latency::measure(&binary, &mut stores, &mut report)?;
+    }
+    if wanted(Part::Messages) {
+        messages::measure(&binary, arguments.rounds, &mut stores, &mut report)?;
+    }
+    if wanted(Part::Customers) {
+        customers::measure(&binary, arguments.rounds, &mut stores, &mut report)?;
+    }
+    if wanted(Part::Lists) {
+        lists::measure(&binary, &mut stores, &mut report)?;
     }
     if wanted(Part::Relay) {
         scaling::measure_relay(&binary, arguments.rounds, &mut stores, &mut report)?;
