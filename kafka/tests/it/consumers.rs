@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use event_log::{Append, NewEvent, StreamName};
 use serde_json::json;
+use testkit::wait::until_true;
 
 use crate::recorder::{HANDLED, REFUSED, Recorder, number_of};
-use crate::stage::{CHANGED, SUBSCRIPTION, Stage, until};
+use crate::stage::{CHANGED, SUBSCRIPTION, Stage};
 use crate::topic::{self, Writer};
 
 #[tokio::test]
@@ -44,7 +45,7 @@ async fn members_that_come_and_go_handle_each_event_once() {
     for round in 0..6 {
         stage.append(stage.many(300), 60).await;
         let handled = stage.of_type(&HANDLED).await.len();
-        until("some are handled", async || stage.of_type(&HANDLED).await.len() > handled).await;
+        until_true("some are handled", async || stage.of_type(&HANDLED).await.len() > handled).await;
         let member = members.remove(0);
         match round % 2 {
             0 => member.kill().await,
@@ -179,8 +180,8 @@ async fn event_that_cannot_be_decided_is_put_aside_and_others_go_on() {
     });
     stage.append(40, 10).await;
     let (relay, consumer) = (stage.relay(), stage.consumer(&stage.log, &recorder));
-    until("the others are handled", async || stage.of_type(&HANDLED).await.len() >= 37).await;
-    until("three are put aside", async || stage.of_type(&REFUSED).await.len() >= 3).await;
+    until_true("the others are handled", async || stage.of_type(&HANDLED).await.len() >= 37).await;
+    until_true("three are put aside", async || stage.of_type(&REFUSED).await.len() >= 3).await;
     consumer.stop().await;
     relay.stop().await;
     let mut aside = BTreeSet::new();
@@ -201,7 +202,7 @@ async fn lag_and_reachability_can_be_looked_at() {
     stage.handled_once().await;
     stage.published().await;
     let names = [SUBSCRIPTION.to_owned(), "nobody".to_owned()];
-    until("offsets are committed", async || {
+    until_true("offsets are committed", async || {
         let status = kafka::status::look(&stage.settings, &names).await;
         status.consumers.first().is_some_and(|consumer| consumer.lag == 0)
     })
@@ -226,9 +227,9 @@ async fn partition_that_nobody_cares_for_is_read_from_the_log() {
     let recorder = Arc::new(Recorder::default());
     let idler = topic::idle_member(&stage.settings, SUBSCRIPTION);
     let relay = stage.relay();
-    until("the idler has every partition", async || idler.partitions() == 4).await;
+    until_true("the idler has every partition", async || idler.partitions() == 4).await;
     let consumer = stage.consumer(&stage.log, &recorder);
-    until("the consumer has its share", async || idler.partitions() < 4).await;
+    until_true("the consumer has its share", async || idler.partitions() < 4).await;
     stage.append(stage.many(100), 20).await;
     stage.handled_once().await;
     assert!(idler.partitions() > 0, "somebody else still holds partitions");

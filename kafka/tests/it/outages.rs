@@ -1,13 +1,43 @@
 //! Brokers that are away, slow or refuse: only librdkafka's mock cluster can be made to do that.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use testkit::wait::{until, until_true};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::recorder::{HANDLED, Recorder};
-use crate::stage::{Stage, until};
+use crate::stage::{SUBSCRIPTION, Stage};
 use crate::topic;
+
+/// An address where nobody listens, and one where whoever comes is sent away and counted.
+struct Nobody {
+    brokers: String,
+    calls: Arc<AtomicUsize>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+impl Nobody {
+    async fn listen() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let brokers = format!("127.0.0.1:1,{}", listener.local_addr().unwrap());
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let listening = tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                drop(connection);
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        Nobody { brokers, calls, _listening: AbortOnDropHandle::new(listening) }
+    }
+
+    async fn was_tried_again_and_again(&self) {
+        until_true("brokers are looked for again and again", async || self.calls.load(Ordering::SeqCst) >= 4).await;
+    }
+}
 
 #[tokio::test]
 async fn broker_that_comes_back_finds_relay_and_consumers_going_on() {
@@ -20,7 +50,13 @@ async fn broker_that_comes_back_finds_relay_and_consumers_going_on() {
     for _ in 0..2 {
         mock.broker_down(1).unwrap();
         stage.append(200, 20).await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        let held = stage.lease().await;
+        let prolonged = until_true("the relay prolongs its lease", async || stage.lease().await != held);
+        let asked = until("the broker cannot be reached", async || {
+            let status = kafka::status::look(&stage.settings, &[SUBSCRIPTION.to_owned()]).await;
+            (!status.is_reachable).then_some(())
+        });
+        tokio::join!(prolonged, asked);
         assert!(relay.is_running() && consumer.is_running());
         mock.broker_up(1).unwrap();
         stage.handled_once().await;
@@ -34,11 +70,14 @@ async fn broker_that_comes_back_finds_relay_and_consumers_going_on() {
 #[tokio::test]
 async fn relay_and_consumer_that_start_without_a_broker_wait_for_it_and_stop_when_told() {
     let mut stage = Stage::mock(4).await;
-    stage.settings.brokers = "127.0.0.1:1".to_owned();
+    let [for_relay, for_consumer] = [Nobody::listen().await, Nobody::listen().await];
     let recorder = Arc::new(Recorder::default());
     stage.append(10, 10).await;
-    let (relay, consumer) = (stage.relay(), stage.consumer(&stage.log, &recorder));
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    stage.settings.brokers = for_relay.brokers.clone();
+    let relay = stage.relay();
+    stage.settings.brokers = for_consumer.brokers.clone();
+    let consumer = stage.consumer(&stage.log, &recorder);
+    tokio::join!(for_relay.was_tried_again_and_again(), for_consumer.was_tried_again_and_again());
     assert!(relay.is_running() && consumer.is_running());
     relay.stop().await;
     consumer.stop().await;
@@ -89,7 +128,7 @@ async fn consumer_waits_while_the_log_cannot_be_written() {
     let recorder = Arc::new(Recorder { fail_first: std::sync::Mutex::new(4), ..Recorder::default() });
     stage.append(100, 20).await;
     let (relay, consumer) = (stage.relay(), stage.consumer(&stage.log, &recorder));
-    until("it tried in vain", async || *recorder.fail_first.lock().unwrap() < 3).await;
+    until_true("it tried in vain", async || *recorder.fail_first.lock().unwrap() < 3).await;
     assert_eq!(stage.of_type(&HANDLED).await.len(), 0);
     stage.handled_once().await;
     consumer.stop().await;

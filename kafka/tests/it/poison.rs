@@ -1,9 +1,10 @@
 //! Records that are none of ours stop nothing and are told.
 
 use std::sync::Arc;
+use testkit::wait::until_true;
 
 use crate::recorder::{POISONED, Recorder};
-use crate::stage::{Stage, until};
+use crate::stage::Stage;
 use crate::topic::{self, Writer};
 
 #[tokio::test]
@@ -25,7 +26,7 @@ async fn poison_is_put_aside_and_its_partition_goes_on() {
     writer.flush();
     let consumer = stage.consumer(&stage.log, &recorder);
     stage.handled_once().await;
-    until("all five are told", async || stage.of_type(&POISONED).await.len() == 5).await;
+    until_true("all five are told", async || stage.of_type(&POISONED).await.len() == 5).await;
     stage.append(20, 10).await;
     stage.handled_once().await;
     consumer.stop().await;

@@ -6,8 +6,9 @@ use std::time::Duration;
 use event_log::{Append, EventId, NewEvent, StreamName};
 use rdkafka::Message;
 use serde_json::json;
+use testkit::wait::until_true;
 
-use crate::stage::{CHANGED, Clock, Stage, until};
+use crate::stage::{CHANGED, Clock, Stage};
 use crate::topic::{self, header};
 
 /// Every event is in the topic, and the first occurrences of each partition rise.
@@ -68,8 +69,10 @@ async fn killed_relay_is_replaced_and_only_repeats() {
     stage.append(stage.many(2_000), 30).await;
     for round in 0..3 {
         let relay = stage.relay_on(log.clone(), &format!("relay-{round}"));
-        until("it publishes", async || topic::positions(&stage.settings).values().map(Vec::len).sum::<usize>() > 0)
-            .await;
+        until_true("it publishes", async || {
+            topic::positions(&stage.settings).values().map(Vec::len).sum::<usize>() > 0
+        })
+        .await;
         relay.kill().await;
         // Its lease runs out.
         clock.advance(Duration::from_secs(11));
@@ -107,9 +110,12 @@ async fn two_relays_that_steal_the_lease_from_each_other_keep_the_order() {
         stage.relay_on(stage.log_at(&clocks[1]).await, "relay-2"),
     ];
     for round in 0..8 {
-        clocks[round % 2].advance(Duration::from_secs(40));
+        // From behind the other clock to before it.
+        clocks[round % 2].advance(Duration::from_secs(if round == 0 { 40 } else { 80 }));
         stage.append(stage.many(300), 30).await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        let thief = format!("relay-{}", round % 2 + 1);
+        until_true("the lease is stolen", async || stage.lease().await.is_some_and(|(holder, _)| holder == thief))
+            .await;
     }
     stage.published().await;
     for relay in relays {

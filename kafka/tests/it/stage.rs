@@ -1,12 +1,11 @@
 //! A database and a topic of its own for one test.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use event_log::{
     Access, Append, Database, Direction, EventId, EventType, Filter, GlobalPosition, Log, NewEvent, Now, RecordedEvent,
     StreamName,
@@ -16,6 +15,7 @@ use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use serde_json::json;
 use tempfile::TempDir;
+use testkit::wait::{soon, until_true};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -152,16 +152,23 @@ impl Stage {
         rows.iter().find(|row| row.subscription_name == name).map_or(0, |row| row.global_position.0)
     }
 
+    /// Who has the relay's lease, and until when by that one's clock.
+    pub(crate) async fn lease(&self) -> Option<(String, DateTime<Utc>)> {
+        let asked = event_log::sql::query("SELECT leased_by, leased_until FROM leases WHERE lease_name = 'relay'");
+        let row = asked.fetch_optional(self.log.database().readers()).await.unwrap()?;
+        Some((row.try_get("leased_by").unwrap(), row.try_get("leased_until").unwrap()))
+    }
+
     /// Waits until the relay has published everything that is in the log now.
     pub(crate) async fn published(&self) {
         let head = self.log.high_water_mark().await.unwrap().0;
-        until("everything is published", async || self.checkpoint("relay").await >= head).await;
+        until_true("everything is published", async || self.checkpoint("relay").await >= head).await;
     }
 
     /// Waits until as many changes are handled as there are, and asserts that each was once, in the order of its stream.
     pub(crate) async fn handled_once(&self) {
         let changes = self.of_type(&CHANGED).await;
-        until("all changes are handled", async || self.of_type(&HANDLED).await.len() >= changes.len()).await;
+        until_true("all changes are handled", async || self.of_type(&HANDLED).await.len() >= changes.len()).await;
         self.assert_handled_once().await;
     }
 
@@ -234,18 +241,4 @@ impl Clock {
         let ahead = self.0.clone();
         Arc::new(move || Utc::now() + chrono::Duration::milliseconds(ahead.load(Ordering::SeqCst)))
     }
-}
-
-/// Waits for a condition, which must come true within a minute.
-pub(crate) async fn until(what: &str, condition: impl AsyncFn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while !condition().await {
-        assert!(Instant::now() < deadline, "{what}: not within 90 s");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-}
-
-/// What must happen soon, on a slow machine too.
-pub(crate) async fn soon<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(90), what).await.expect("it happens within 90 s")
 }

@@ -1,14 +1,15 @@
 //! Direct following, Kafka, and another number of partitions take turns: each event is handled once.
 
 use std::sync::Arc;
+use testkit::wait::until_true;
 
 use crate::recorder::{HANDLED, Recorder};
-use crate::stage::{Stage, until};
+use crate::stage::Stage;
 
 /// Waits until so many more are handled.
 async fn some_more(stage: &Stage, count: usize) {
     let before = stage.of_type(&HANDLED).await.len();
-    until("more are handled", async || stage.of_type(&HANDLED).await.len() >= before + count).await;
+    until_true("more are handled", async || stage.of_type(&HANDLED).await.len() >= before + count).await;
 }
 
 #[tokio::test]
