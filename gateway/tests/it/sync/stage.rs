@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use catalogue::actor::Actor;
 use catalogue::message::Posted;
@@ -16,7 +15,7 @@ use simulator::control::StateQuery;
 use simulator::{Control, Seed};
 use tempfile::TempDir;
 use testkit::store::{Backend, Store};
-use testkit::wait::until;
+use testkit::wait::{until, until_true};
 
 use crate::intake::process::Process;
 use crate::intake::stage::{MovedClock, Roles};
@@ -54,20 +53,25 @@ impl Stage {
         self.clock.move_by(by);
     }
 
-    /// Moves the clocks on while `work` goes on, whenever nothing is asked of the provider: limits of minutes pass in moments.
+    /// Moves the clocks on while `work` goes on, whenever nothing is asked of the provider and nothing is
+    /// recorded: limits of minutes pass in moments.
     pub(crate) async fn with_time_flying<T>(&self, step: TimeDelta, work: impl Future<Output = T>) -> T {
         let is_done = AtomicBool::new(false);
         let fly = async {
-            let mut asked = 0;
-            while !is_done.load(Ordering::Relaxed) {
+            let (mut before, mut quiet_looks) = ((0, GlobalPosition(0)), 0);
+            until_true("the work is done", async || {
                 let routes = self.control().counts().routes;
-                let asked_by_now: u64 = routes.values().flat_map(|by_status| by_status.values()).sum();
-                if asked_by_now == asked {
+                let asked: u64 = routes.values().flat_map(|by_status| by_status.values()).sum();
+                let now = (asked, *self.process.log.head().borrow());
+                quiet_looks = if now == before { quiet_looks + 1 } else { 0 };
+                before = now;
+                if quiet_looks == 2 {
                     self.advance(step);
+                    quiet_looks = 0;
                 }
-                asked = asked_by_now;
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+                is_done.load(Ordering::Relaxed)
+            })
+            .await;
         };
         let work = async {
             let done = work.await;
