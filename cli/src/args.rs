@@ -7,6 +7,7 @@ use consumers::Consumer;
 
 use crate::accounts_arguments::{Accounts, Keys};
 use crate::mappings_arguments::Mappings;
+use crate::notify_arguments::Notify;
 
 /// Records what providers push and what is fetched from them, and acts on it exactly once.
 #[derive(Debug, Parser)]
@@ -57,6 +58,9 @@ pub enum Command {
     /// Which channel belongs to which room, which customer to whom
     #[command(subcommand)]
     Mappings(Mappings),
+    /// Endpoints that are told what happens
+    #[command(subcommand)]
+    Notify(Notify),
     /// Promises of providers to call us
     #[command(subcommand)]
     Registrations(Registrations),

@@ -160,8 +160,7 @@ async fn show_story(log: &Log, story: Uuid, output: Output) -> anyhow::Result<()
 async fn story_effects(log: &Log, story: Uuid) -> anyhow::Result<Vec<StoryEffect>> {
     let rows = sql::query(
         "SELECT effect_key, kind, status, attempt, error_code, error FROM effects \
-         WHERE stream_name IN (SELECT DISTINCT stream_name FROM events WHERE correlation_id = $1) \
-         AND correlation_id = $1 ORDER BY planned_at, effect_key",
+         WHERE correlation_id = $1 ORDER BY planned_at, effect_key",
     )
     .bind(story)
     .fetch_all(log.database().readers())

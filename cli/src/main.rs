@@ -22,6 +22,8 @@ mod mappings_arguments;
 mod mappings_command;
 mod migrate;
 mod migrate_store;
+mod notify_arguments;
+mod notify_command;
 mod openapi;
 mod operator;
 mod output;
@@ -36,10 +38,10 @@ mod summary;
 mod time;
 mod token;
 mod transfer;
-
-use std::process::ExitCode;
 mod users;
 mod users_arguments;
+
+use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use event_log::Access;
@@ -106,6 +108,7 @@ async fn run(cli: Cli) -> anyhow::Result<bool> {
         }
         Command::Accounts(command) => return accounts_command::run(quiet(&global)?, &command, output).await,
         Command::Mappings(command) => return mappings_command::run(&quiet(&global)?, &command, output).await,
+        Command::Notify(command) => return notify_command::run(&quiet(&global)?, &command, output).await,
         Command::Registrations(Registrations::List) => {
             registrations::list(&quiet(&global)?, output).await?;
         }

@@ -14,6 +14,7 @@ mod book;
 pub mod decide;
 pub mod history;
 pub mod overview;
+pub mod ping;
 pub(crate) mod post;
 pub mod request;
 mod retry;
