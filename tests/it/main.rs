@@ -27,6 +27,7 @@ mod grants;
 mod migrant;
 mod migrate_store;
 mod names;
+mod notify;
 mod operator;
 mod partner;
 mod real_broker;
