@@ -123,7 +123,9 @@ mod tests {
         let claims = json!({"sub": "a", "exp": 2_000_000, "role": "super_admin"});
         assert_eq!(read(claims.clone()).unwrap().organization, None);
         assert_eq!(of(claims.clone(), json!("acme")), Ok(Some("acme".to_owned())));
-        for wrong in [json!(null), json!(""), json!(" "), json!(5), json!(true), json!(["other"]), json!({"id": "other"})] {
+        for wrong in
+            [json!(null), json!(""), json!(" "), json!(5), json!(true), json!(["other"]), json!({"id": "other"})]
+        {
             assert_eq!(of(claims.clone(), wrong.clone()), Err("token_invalid"), "{wrong}");
         }
     }

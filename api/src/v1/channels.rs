@@ -9,6 +9,7 @@ use providers::zoho::cliq::{Channel as Seen, ChannelFilter, PageFrom};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use service::config::Account;
 use uuid::Uuid;
 
 use crate::endpoint::{Call, Endpoint, Reply};
@@ -103,7 +104,7 @@ async fn list(call: Call<Named, Listed>) -> Result<Reply<Page<Channel>>, Problem
     let from = page_from(call.query.cursor)?;
     let filter = ChannelFilter { name: call.query.search, ..ChannelFilter::default() };
     let page = client.cliq().channels(&filter, &from).await.map_err(|error| refused(error, &from))?;
-    let mut held = mappings_of(&call.api, &account.name).await?;
+    let mut held = mappings_of(&call.api, account).await?;
     let items = page.rows.into_iter().map(|seen| {
         let mapping = held.remove(&seen.id);
         channel(seen, mapping)
@@ -112,9 +113,13 @@ async fn list(call: Call<Named, Listed>) -> Result<Reply<Page<Channel>>, Problem
     Ok(Page { items, next_cursor: page.next.map(|token| NameCursor::written(&token)) }.into())
 }
 
-/// The live mappings of an account, by channel.
-async fn mappings_of(api: &crate::Api, account: &str) -> Result<HashMap<String, Mapping>, Problem> {
-    let filter = mapped::Filter { account: Some(account.to_owned()), ..mapped::Filter::default() };
+/// The live mappings of an account, by channel. What another organisation made while it had the account is not shown.
+async fn mappings_of(api: &crate::Api, account: &Account) -> Result<HashMap<String, Mapping>, Problem> {
+    let filter = mapped::Filter {
+        organization: Some(account.organization.clone()),
+        account: Some(account.name.clone()),
+        ..mapped::Filter::default()
+    };
     let (mut held, mut after) = (HashMap::new(), None);
     loop {
         let page = match mapped::list(api.readers(), &filter, after, mapped::LARGEST_PAGE).await {

@@ -2,8 +2,10 @@
 
 use api::Role;
 use api::page::NameCursor;
+use catalogue::actor::Actor;
 use event_log::{Direction, Filter, GlobalPosition};
 use gateway::sync::jobs;
+use mappings::channel::{Change, MapRequest};
 use reqwest::Method;
 use serde_json::{Value, json};
 use simulator::seed::CliqOptions;
@@ -21,6 +23,7 @@ testkit::on_both_databases! {
     of_many_requests_for_one_channel_one_wins,
     sync_is_asked_for_and_seen_and_what_failed_is_retried,
     channels_are_listed_with_the_rooms_that_have_them,
+    rooms_of_the_organization_that_had_the_account_before_are_not_shown,
     a_cursor_of_channels_that_was_not_given_out_is_refused_as_any_other,
     channels_of_an_account_without_consent_are_a_matter_for_a_person,
 }
@@ -231,6 +234,29 @@ async fn channels_are_listed_with_the_rooms_that_have_them(on: Backend) {
     assert_eq!((none.status, none.code()), (409, "account_without_channels"));
     let stranger = server.token(Role::Admin, Some("umbrella"));
     assert_eq!(server.get(&stranger, CHANNELS).await.status, 404);
+    server.stop().await;
+}
+
+async fn rooms_of_the_organization_that_had_the_account_before_are_not_shown(on: Backend) {
+    let (_simulator, server) = with_channels(on).await;
+    let manager = server.token(Role::Manager, Some("acme"));
+    let chosen = server.get(&manager, CHANNELS).await.body["items"][0].clone();
+    let mut before = (*server.config).clone();
+    before.accounts.get_mut("org-a").unwrap().organization = "umbrella".to_owned();
+    let request = MapRequest {
+        account: "org-a".to_owned(),
+        channel_id: chosen["channel_id"].as_str().unwrap().to_owned(),
+        chat_id: chosen["chat_id"].as_str().unwrap().to_owned(),
+        channel_name: "#ops".to_owned(),
+        client_id: "theirs".to_owned(),
+        room_id: "1".to_owned(),
+        settings: Change::default(),
+    };
+    mappings::channel::map(&server.log, &Actor::of_command("test"), &before, &request).await.unwrap();
+    for caller in [manager, server.token(Role::SuperAdmin, None)] {
+        let seen = server.get(&caller, CHANNELS).await;
+        assert!(seen.items("client_id").iter().all(Value::is_null), "{}", seen.body);
+    }
     server.stop().await;
 }
 

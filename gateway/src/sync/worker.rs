@@ -151,6 +151,7 @@ impl Worker {
             subject = %job.subject,
         );
         let turn = async {
+            self.must_own(&job)?;
             match job.kind {
                 Kind::Channel => channel::turn(self, &job).await,
                 Kind::BooksUsers => books::users::turn(self, &job).await,
@@ -178,6 +179,18 @@ impl Worker {
                 })
             })
             .await
+    }
+
+    /// An account may be given to another organisation. What was decided in the one before is not done with its grant.
+    fn must_own(&self, job: &Job) -> Result<(), Trouble> {
+        if self.intake.settings.organization_of(&self.account) == Some(job.organization.as_str()) {
+            return Ok(());
+        }
+        let error = format!(
+            "the account {} does not belong to the organisation {} any more; end its mappings, or give the account back",
+            self.account, job.organization
+        );
+        Err(Trouble::Pointless { code: "account_of_another_organization", error })
     }
 
     fn waiting(&self, job: &Job) -> Waiting {

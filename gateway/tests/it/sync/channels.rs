@@ -23,6 +23,7 @@ on_both_databases! {
     faults_on_the_way_lose_and_repeat_nothing,
     paused_channel_is_not_synced_and_resumed_it_is,
     channel_that_cannot_be_read_is_an_error_until_it_can,
+    mapping_of_the_organization_that_had_the_account_before_is_not_synced,
     messages_before_the_wanted_time_are_left_out,
     hundreds_of_messages_within_a_second_are_read,
     moment_with_more_than_an_answer_is_said_and_everything_else_is_read,
@@ -232,6 +233,20 @@ async fn channel_that_cannot_be_read_is_an_error_until_it_can(on: Backend) {
     let mapping = stage.mapping(&mapped).await;
     assert_eq!((mapping.state.as_str(), mapping.last_error), ("active", None));
     stage.assert_complete().await;
+}
+
+async fn mapping_of_the_organization_that_had_the_account_before_is_not_synced(on: Backend) {
+    let mut stage = Stage::new(on, &channels(1, 5)).await;
+    let mapping = stage.map_all().await.remove(0);
+    stage.process.settings.organizations.insert(mapping.account.clone(), "umbrella".to_owned());
+    stage.start();
+    let failed = testkit::wait::until("the job has failed", async || stage.events("sync.failed").await.pop()).await;
+    assert_eq!(failed.decode::<Failed>().unwrap().code, "account_of_another_organization");
+    let noted = stage.mapping(&mapping).await;
+    assert_eq!(noted.state, mappings::channel::State::Error);
+    assert!(noted.last_error.unwrap().contains("does not belong to the organisation acme any more"));
+    assert_eq!(stage.calls("cliq.messages") + stage.calls("cliq.channels"), 0);
+    assert!(stage.events("message.posted").await.is_empty());
 }
 
 async fn messages_before_the_wanted_time_are_left_out(on: Backend) {
