@@ -20,6 +20,7 @@ mod comparison;
 mod consent;
 mod crash;
 mod demo;
+mod erp_people;
 mod erp_owners;
 mod fleet;
 mod gateway;
