@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use catalogue::delivery;
 use catalogue::message::{Deleted, Edited};
-use event_log::{Append, NewEvent};
+use event_log::{Append, GlobalPosition, NewEvent};
 use gateway::sync::jobs::{State, Trigger, Wish};
 use mappings::channel::{Change, Mapping};
 use serde_json::{Value, json};
@@ -21,6 +21,7 @@ on_both_databases! {
     news_that_another_job_takes_up_are_read_whatever_the_list_says,
     edits_and_deletions_are_facts_once_however_often_they_are_told,
     what_is_about_no_mapped_channel_leads_to_nothing,
+    what_is_told_to_another_account_leads_to_nothing,
     what_is_told_of_a_paused_channel_is_a_fact_and_read_when_it_goes_on,
 }
 
@@ -43,7 +44,11 @@ fn told(mapping: &Mapping, operation: &str, message_id: &str, time_ms: i64) -> V
 }
 
 /// Puts an event of a bot into the log as the gateway would have received it.
-async fn deliver(stage: &Stage, body: &Value) {
+pub(super) async fn deliver(stage: &Stage, body: &Value) {
+    deliver_to(stage, "org-a", body).await;
+}
+
+async fn deliver_to(stage: &Stage, account: &str, body: &Value) -> GlobalPosition {
     let body = body.to_string();
     let data = delivery::Received {
         verify: "zoho-cliq".to_owned(),
@@ -53,10 +58,11 @@ async fn deliver(stage: &Stage, body: &Value) {
         flagged: false,
         size_bytes: body.len() as u64,
     };
-    let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of("org-a", "acme");
+    let mut event = NewEvent::new(delivery::RECEIVED, "webhook", &data).of(account, "acme");
     event.received_at = Some(stage.process.log.now());
     event.payload = Some(Bytes::from(body));
-    stage.process.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
+    let appended = stage.process.log.append(Append::to_fresh_stream(delivery::CATEGORY, event)).await.unwrap();
+    appended.outcomes[0].position()
 }
 
 async fn news_bring_a_sync_forward_and_a_burst_brings_one(on: Backend) {
@@ -136,4 +142,25 @@ async fn what_is_told_of_a_paused_channel_is_a_fact_and_read_when_it_goes_on(on:
     let job = stage.ask(&mapped, Trigger::Manual).await;
     let job = stage.with_time_flying(chrono::TimeDelta::seconds(1), stage.ended(&job)).await;
     assert_eq!(job.state, State::Completed, "whoever follows completed syncs finds them");
+}
+
+async fn what_is_told_to_another_account_leads_to_nothing(on: Backend) {
+    let options = CliqOptions { channels: 1, messages_per_channel: 5, ..CliqOptions::default() };
+    let mut stage = Stage::new(on, &Seed::cliq(&options)).await;
+    stage.process.settings.bots.insert("bot-b".to_owned(), "org-b".to_owned());
+    stage.process.settings.organizations.insert("org-b".to_owned(), "acme".to_owned());
+    let mapped = stage.map_all().await.remove(0);
+    stage.start();
+    let told = told(&mapped, "message_edited", "1_2", 5);
+    let position = deliver_to(&stage, "bot-b", &told).await;
+    let readers = stage.process.log.database().readers();
+    until("it is looked at", async || {
+        let checkpoints = event_log::checkpoints(readers).await.unwrap();
+        let reached = |one: &event_log::Checkpoint| {
+            one.subscription_name == "cliq-hints:bot-b" && one.global_position >= position
+        };
+        checkpoints.iter().any(reached).then_some(())
+    })
+    .await;
+    assert!(stage.events("message.edited").await.is_empty());
 }
