@@ -1,7 +1,5 @@
 //! A store that outgrew its file: moved to PostgreSQL, where everything goes on as if nothing had happened.
 
-use std::time::Duration;
-
 use hmac::{Hmac, KeyInit, Mac};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -176,6 +174,12 @@ fn store_moved_in_the_middle_of_its_work_does_nothing_twice() {
     refused(&moved.copy(&[]), &["already holds", "use an empty database"]);
 }
 
+/// Events and sightings that the copy has brought so far.
+fn copied_rows(log: &Log) -> u64 {
+    let rows = "SELECT (SELECT coalesce(max(global_position), 0) FROM events) + (SELECT count(*) FROM sightings)";
+    log.try_count(rows).unwrap_or(0)
+}
+
 #[test]
 fn copy_killed_at_any_moment_goes_on_and_nobody_takes_its_beginning_for_a_store() {
     let seed = binary::seed();
@@ -184,10 +188,11 @@ fn copy_killed_at_any_moment_goes_on_and_nobody_takes_its_beginning_for_a_store(
     let mut moved = Move::with_history(60_000);
     let (mut met, mut ended) = (0, 0);
     for _ in 0..binary::kills().div_ceil(5) {
-        let process = moved.site.start(&moved.arguments());
-        std::thread::sleep(Duration::from_millis(random.random_range(20..3_000)));
-        process.kill();
+        let mut process = moved.site.start(&moved.arguments());
         let log = moved.log();
+        let goal = copied_rows(&log) + random.random_range(0..8_000);
+        until_true("the copy is that far, or has ended", 120, || copied_rows(&log) >= goal || !process.is_running());
+        process.kill();
         let exists = "SELECT count(*) FROM pg_tables WHERE tablename = 'unfinished_copy'";
         if log.count(exists) == 1 {
             met += 1;

@@ -1,23 +1,15 @@
 //! Waiting for a condition, never for a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How often a condition is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+use testkit::wait::{blocking_look, blocking_until};
 
 /// Looks until `condition` gives something.
 ///
 /// # Panics
 /// When it has not within `seconds`; the message says what was waited for.
-pub fn until<T>(what: &str, seconds: u64, mut condition: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    loop {
-        if let Some(found) = condition() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
-        std::thread::sleep(LOOK_EVERY);
-    }
+pub fn until<T>(what: &str, seconds: u64, condition: impl FnMut() -> Option<T>) -> T {
+    blocking_until(Duration::from_secs(seconds), what, condition)
 }
 
 /// Looks until `condition` holds.
@@ -30,12 +22,5 @@ pub fn until_true(what: &str, seconds: u64, mut condition: impl FnMut() -> bool)
 
 /// Whether `condition` holds within `seconds`.
 pub fn becomes_true(seconds: u64, mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(seconds);
-    while !condition() {
-        if Instant::now() >= deadline {
-            return false;
-        }
-        std::thread::sleep(LOOK_EVERY);
-    }
-    true
+    blocking_look(Duration::from_secs(seconds), || condition().then_some(())).is_some()
 }
