@@ -207,7 +207,7 @@ fn status_and_metrics_tell_what_is_going_on(store: Store) {
 #[test]
 fn help_stays_as_it_is_promised() {
     let site = Site::new(&small(0, 0));
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 25] = [
         &[],
         &["demo"],
         &["serve"],
@@ -223,6 +223,9 @@ fn help_stays_as_it_is_promised() {
         &["accounts", "connect"],
         &["keys", "generate"],
         &["keys", "rotate"],
+        &["notify", "list"],
+        &["notify", "test"],
+        &["notify", "resume"],
         &["registrations", "list"],
         &["projections", "list"],
         &["projections", "rebuild"],
