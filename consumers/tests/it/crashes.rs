@@ -1,7 +1,5 @@
 //! The process dropped at random moments, under faults: the end is exactly right all the same.
 
-use std::time::Duration;
-
 use serde_json::json;
 use simulator::{Fault, FaultRule};
 
@@ -22,6 +20,17 @@ fn next(state: &mut u64) -> u64 {
     *state ^= *state >> 7;
     *state ^= *state << 17;
     *state
+}
+
+/// Waits until providers and receivers have met so many requests more, or nothing is left to do.
+pub(crate) async fn go_on(stage: &Stage, requests: u64) {
+    let met = || -> u64 { stage.control().counts().routes.values().flat_map(|by_status| by_status.values()).sum() };
+    let end = met() + requests;
+    stage
+        .until("some more requests", async || {
+            (met() >= end || consumers::idle::look(&stage.log).await.unwrap().is_idle()).then_some(())
+        })
+        .await;
 }
 
 async fn any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked_once(on: On) {
@@ -52,7 +61,7 @@ async fn any_crashes_and_lost_answers_leave_every_file_once_and_every_box_ticked
         }
     }
     for round in 0..ROUNDS {
-        tokio::time::sleep(Duration::from_millis(20 + next(&mut random) % 220)).await;
+        go_on(&stage, next(&mut random) % 25).await;
         if round == ROUNDS - 6 {
             stage.control().clear_faults();
         }

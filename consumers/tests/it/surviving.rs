@@ -1,7 +1,5 @@
 //! Faults on the way, one at a time: nothing is lost, nothing is doubled.
 
-use std::time::Duration;
-
 use catalogue::transfer::{Completed, FileCompleted};
 use serde_json::json;
 use simulator::Fault;
@@ -154,7 +152,8 @@ async fn file_that_changes_after_its_folder_was_listed_is_copied_as_it_is_now(on
     stage
         .until("the listing", async || (stage.events("transfer_folder.prepared").await.len() == 1).then_some(()))
         .await;
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    // The folder in it was listed before its counterpart is made.
+    stage.until_met(2).await;
     let id = stage.items("org-b", "Customers/Acme").into_iter().find(|(_, item)| !item.is_folder).unwrap().1.id;
     stage.change_tree("org-b", json!({"modify": [{"id": id, "text": "longer than it was before"}]}));
     stage.until_idle().await;
@@ -239,8 +238,9 @@ async fn effects_that_are_not_waited_for_are_parked_and_settled_at_the_next_star
     stage.abort().await;
     let left = consumers::idle::look(&stage.log).await.unwrap().effects;
     assert!(left.started == 0 && left.unknown > 0, "{left:?}");
-    // The provider finishes what it was sent.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    let sent: u64 = stage.control().faults().iter().map(|fault| fault.fired).sum();
+    let stored = || stage.tree("org-a", "Shared/Migrated").values().flatten().count() as u64;
+    stage.until("the provider to finish what it was sent", async || (stored() == sent).then_some(())).await;
     stage.start();
     stage.until_idle().await;
     stage.assert_mirrored("Acme");

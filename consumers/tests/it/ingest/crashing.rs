@@ -1,11 +1,10 @@
 //! The process dropped at random moments, under faults: every message is at the receiver once, in order, all the same.
 
-use std::time::Duration;
-
 use serde_json::json;
 use simulator::{Fault, FaultRule};
 
 use super::chat::{Channel, sizes, stage, usual};
+use crate::crashes::go_on;
 use crate::database::On;
 
 each_database! {
@@ -35,7 +34,7 @@ async fn any_crashes_and_lost_answers_leave_every_message_at_the_receiver_once_a
     for fault in faults {
         stage.control().add_fault(FaultRule::once("ingest.post", fault).forever().with_probability(0.07)).unwrap();
     }
-    let mut pause = 0x5EED_u64;
+    let mut moment = 0x5EED_u64;
     for round in 0..ROUNDS {
         for (which, channel) in channels.iter().enumerate() {
             for number in 0..SAID {
@@ -44,8 +43,8 @@ async fn any_crashes_and_lost_answers_leave_every_message_at_the_receiver_once_a
             }
             channel.sync(&stage).await;
         }
-        pause = pause.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis(10 + (pause >> 33) % 150)).await;
+        moment = moment.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        go_on(&stage, (moment >> 33) % 12).await;
         stage.crash().await;
     }
     stage.control().clear_faults();
