@@ -20,6 +20,13 @@ use crate::intake::{Error, only_as_leader};
 
 /// Read again before what was read: a provider may show a message later than it dates it.
 const OVERLAP: TimeDelta = TimeDelta::minutes(2);
+/// The same of a list of threads.
+const THREADS_LISTED_BEFORE: TimeDelta = TimeDelta::seconds(60);
+/// A thread whose newest message is not older is looked into by every sync: no list vouches for it.
+const LIVELY: TimeDelta = TimeDelta::days(1);
+/// All other threads are looked into this often at most, where no list names them as changed. Less than a day, so that a
+/// daily sync looks.
+const QUIET_THREADS_EVERY: TimeDelta = TimeDelta::hours(20);
 /// Messages in one answer: the most that the provider gives.
 const LIMIT: u32 = 100;
 /// A list that was read so long before a job was due still tells what there is; what comes later is found by the next one.
@@ -40,17 +47,25 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
         let patience = if job.trigger == Trigger::Scheduled { LISTED_BEFORE } else { TimeDelta::zero() };
         worker.directory.read_channels(&worker.client, job.wanted_at - patience, now).await?;
     }
+    let mut left_out = None;
     if mapping.settings.threads {
-        worker.directory.read_threads(&worker.client, now).await?;
+        let patience = if job.trigger == Trigger::Scheduled { THREADS_LISTED_BEFORE } else { TimeDelta::zero() };
+        let refused = worker.directory.read_threads(&worker.client, job.wanted_at - patience, now).await?;
+        left_out = refused.map(|reason| format!("new threads are not found: {reason}"));
     }
     let listed = worker.directory.channel(&mapping.channel_id).cloned().unwrap_or_default();
     let known = chats::of_mapping(worker.intake.log.database().readers(), mapping.mapping_id).await?;
-    let new = missing(worker, &mapping, &known);
-    let chats: Vec<Chat> = known.into_iter().chain(new.iter().cloned()).collect();
+    let new = missing(worker, &mapping, &known, now);
+    let is_wanted = |chat: &Chat| mapping.settings.threads || chat.parent_chat_id.is_none();
+    let chats: Vec<Chat> = known.into_iter().chain(new.iter().cloned()).filter(is_wanted).collect();
 
-    let Some(chat) = chats.iter().find(|chat| is_open(chat, job, listed.seen)) else {
+    let has_news = |chat: &Chat| match chat.parent_chat_id {
+        None => !listed.seen.is_telling() || chat.seen != listed.seen,
+        Some(_) => worker.directory.has_changed(&chat.chat_id, chat.looked_at) || is_due(chat, now),
+    };
+    let Some(chat) = chats.iter().find(|chat| is_open(chat, job, has_news)) else {
         rename(worker, &mapping, &listed.name).await?;
-        return complete(worker, job, &mapping, &chats, began).await;
+        return complete(worker, job, &mapping, &chats, left_out, began).await;
     };
     let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
     let unfinished = unfinished(chat, job);
@@ -70,7 +85,7 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
 }
 
 /// Whether the job has to look into a chat. What was told of it counts more than what a list says, which may be older.
-fn is_open(chat: &Chat, job: &Job, listed: Seen) -> bool {
+fn is_open(chat: &Chat, job: &Job, has_news: impl Fn(&Chat) -> bool) -> bool {
     if chat.read_in == Some(job.job_id) {
         return false;
     }
@@ -78,8 +93,13 @@ fn is_open(chat: &Chat, job: &Job, listed: Seen) -> bool {
     if is_unfinished || job.is_full || chat.told_at.is_some() {
         return true;
     }
-    let is_quiet = chat.parent_chat_id.is_none() && listed.is_telling() && chat.seen == listed;
-    job.trigger != Trigger::Webhook && !is_quiet
+    job.trigger != Trigger::Webhook && has_news(chat)
+}
+
+/// Whether a thread of which nobody tells anything is looked into.
+fn is_due(thread: &Chat, now: DateTime<Utc>) -> bool {
+    let newest = DateTime::from_timestamp_millis(thread.newest_ms).unwrap_or_default();
+    now - newest < LIVELY || now - thread.looked_at >= QUIET_THREADS_EVERY
 }
 
 /// What an answer showed.
@@ -116,24 +136,10 @@ async fn mapping_of(worker: &Worker, job: &Job) -> Result<Mapping, Trouble> {
 }
 
 /// Chats of the channel that have no row yet.
-fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat]) -> Vec<Chat> {
-    let since_ms = mapping.settings.since.map_or(0, |since| since.timestamp_millis());
-    let chat = |chat_id: &str, parent: Option<&str>| Chat {
-        mapping_id: mapping.mapping_id,
-        chat_id: chat_id.to_owned(),
-        channel_id: mapping.channel_id.clone(),
-        parent_chat_id: parent.map(str::to_owned),
-        newest_ms: since_ms,
-        top_ms: None,
-        stretches: None,
-        walk_job: None,
-        read_in: None,
-        told_at: None,
-        seen: Seen::default(),
-    };
+fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat], now: DateTime<Utc>) -> Vec<Chat> {
     let threads = worker.directory.threads_of(&mapping.chat_id).iter();
-    let threads = threads.filter(|_| mapping.settings.threads).map(|id| chat(id, Some(&mapping.chat_id)));
-    std::iter::once(chat(&mapping.chat_id, None))
+    let threads = threads.filter(|_| mapping.settings.threads).map(|id| Chat::new(mapping, id, Some(&mapping.chat_id), now));
+    std::iter::once(Chat::new(mapping, &mapping.chat_id, None, now))
         .chain(threads)
         .filter(|chat| known.iter().all(|one| one.chat_id != chat.chat_id))
         .collect()
@@ -244,6 +250,7 @@ async fn complete(
     job: &Job,
     mapping: &Mapping,
     chats: &[Chat],
+    left_out: Option<String>,
     began: Instant,
 ) -> Result<(), Trouble> {
     let newest = chats.iter().map(|chat| chat.newest_ms).max().filter(|newest| *newest > 0);
@@ -254,7 +261,7 @@ async fn complete(
             only_as_leader(unit, &leadership).await?;
             let at = unit.now();
             let counts = vec![(FETCHED, 0), (PROCESSED, 0), (CALLS, 0)];
-            let progress = Progress { counts, processing_ms: milliseconds(began), left_out: None };
+            let progress = Progress { counts, processing_ms: milliseconds(began), left_out };
             let job = jobs::advance(unit, &job, &progress).await?;
             set_sync_result(unit, mapping_id, &SyncResult::Completed { at, last_message_at }).await?;
             if let Some(error) = job.left_out.clone() {
@@ -324,11 +331,17 @@ mod tests {
             read_in: Some(Uuid::from_u128(9)),
             told_at: None,
             seen: listed(5_000),
+            looked_at: DateTime::UNIX_EPOCH,
         }
     }
 
     fn listed(last_ms: i64) -> Seen {
         Seen { count: Some(7), last_ms: Some(last_ms) }
+    }
+
+    /// Whether a list that tells that says more than is known.
+    fn news(last_ms: i64) -> impl Fn(&Chat) -> bool {
+        move |chat| chat.seen != listed(last_ms)
     }
 
     fn job(number: u128, is_full: bool) -> Job {
@@ -368,13 +381,26 @@ mod tests {
     #[test]
     fn list_that_is_ahead_of_the_messages_does_not_vouch() {
         let (chat, job) = (chat(), job(3, false));
-        assert!(!is_open(&chat, &job, listed(5_000)));
-        assert!(is_open(&chat, &job, listed(6_000)));
+        assert!(!is_open(&chat, &job, news(5_000)));
+        assert!(is_open(&chat, &job, news(6_000)));
         let read = after(&chat, Some(6_000), Vec::new(), &job, Some(listed(6_000)));
         assert_eq!((read.newest_ms, read.seen), (6_000, listed(6_000)));
         let behind = after(&chat, None, Vec::new(), &job, Some(listed(6_000)));
         assert_eq!((behind.newest_ms, behind.seen), (5_000, Seen::default()));
-        assert!(is_open(&behind, &super::tests::job(4, false), listed(6_000)), "the next sync looks again");
+        assert!(is_open(&behind, &self::job(4, false), news(6_000)), "the next sync looks again");
+    }
+
+    #[test]
+    fn quiet_thread_is_due_once_a_day_and_a_lively_one_always() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(100);
+        let thread = |newest_days, looked_hours| Chat {
+            newest_ms: (now - TimeDelta::days(newest_days)).timestamp_millis() + 1,
+            looked_at: now - TimeDelta::hours(looked_hours),
+            ..chat()
+        };
+        assert!(is_due(&thread(1, 0), now));
+        assert!(!is_due(&thread(2, 19), now));
+        assert!(is_due(&thread(2, 20), now));
     }
 
     #[test]
@@ -385,7 +411,7 @@ mod tests {
         assert_eq!(unfinished(&broken, &second), Some(vec![stretch(5_000, 8_000)]));
         let ended = after(&broken, Some(6_000), Vec::new(), &second, None);
         assert_eq!((ended.newest_ms, ended.read_in, ended.seen), (9_000, None, Seen::default()));
-        assert!(is_open(&ended, &second, listed(9_000)), "it has a walk of its own to do");
+        assert!(is_open(&ended, &second, news(9_000)), "it has a walk of its own to do");
         let own = after(&ended, Some(9_500), Vec::new(), &second, Some(listed(9_500)));
         assert_eq!((own.read_in, own.seen), (Some(second.job_id), listed(9_500)));
         assert_eq!(unfinished(&broken, &job(5, true)), None, "who reads everything begins anew");

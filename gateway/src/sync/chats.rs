@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use event_log::Error;
 use event_log::sql::{self, Connection, Row};
+use mappings::channel::Mapping;
 use providers::zoho::cliq::Window;
 use uuid::Uuid;
 
@@ -26,6 +27,28 @@ pub(crate) struct Chat {
     /// When it was told that there is something new; absent where a walk since has looked for it.
     pub(crate) told_at: Option<DateTime<Utc>>,
     pub(crate) seen: Seen,
+    /// When anything of it was read last.
+    pub(crate) looked_at: DateTime<Utc>,
+}
+
+impl Chat {
+    /// A chat of which nothing is read.
+    pub(crate) fn new(mapping: &Mapping, chat_id: &str, parent_chat_id: Option<&str>, now: DateTime<Utc>) -> Self {
+        Chat {
+            mapping_id: mapping.mapping_id,
+            chat_id: chat_id.to_owned(),
+            channel_id: mapping.channel_id.clone(),
+            parent_chat_id: parent_chat_id.map(str::to_owned),
+            newest_ms: mapping.settings.since.map_or(0, |since| since.timestamp_millis()),
+            top_ms: None,
+            stretches: None,
+            walk_job: None,
+            read_in: None,
+            told_at: None,
+            seen: Seen::default(),
+            looked_at: now,
+        }
+    }
 }
 
 /// What the provider tells of a chat without showing its messages.
@@ -51,7 +74,7 @@ impl Seen {
 pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
     let rows = sql::query(
         "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, walk_job, read_in, seen_count, \
-         seen_last_ms, told_at \
+         seen_last_ms, told_at, updated_at \
          FROM chat_cursors WHERE mapping_id = $1 ORDER BY parent_chat_id IS NOT NULL, chat_id",
     )
     .bind(mapping_id)
@@ -83,15 +106,23 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Notes that a chat of a mapping is told to have something new. A chat without a row is read whatever is told.
+/// Notes that a chat of a mapping is told to have something new: the channel's own, or a thread, which may be one that
+/// nobody has heard of. The channel's own is read at any rate where it has no row yet.
 pub(crate) async fn tell(
     connection: &mut Connection,
     now: DateTime<Utc>,
-    mapping_id: Uuid,
+    mapping: &Mapping,
     chat_id: &str,
 ) -> Result<(), Error> {
+    if chat_id != mapping.chat_id {
+        if !mapping.settings.threads {
+            return Ok(());
+        }
+        let thread = Chat::new(mapping, chat_id, Some(&mapping.chat_id), now);
+        add(&mut *connection, now, &mapping.account, &thread).await?;
+    }
     sql::query("UPDATE chat_cursors SET told_at = $3 WHERE mapping_id = $1 AND chat_id = $2")
-        .bind(mapping_id)
+        .bind(mapping.mapping_id)
         .bind(chat_id)
         .bind(now)
         .execute(connection)
@@ -147,6 +178,7 @@ fn read(row: &Row) -> Result<Chat, Error> {
         walk_job: row.try_get("walk_job")?,
         read_in: row.try_get("read_in")?,
         told_at: row.try_get("told_at")?,
+        looked_at: row.try_get("updated_at")?,
         seen: Seen { count: row.try_get("seen_count")?, last_ms: row.try_get("seen_last_ms")? },
     })
 }

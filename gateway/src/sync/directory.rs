@@ -9,8 +9,6 @@ use providers::zoho::cliq::{Channel, ChannelFilter, PageFrom};
 
 use super::chats::Seen;
 
-/// Threads are looked for this often at most: nothing tells whether a thread has anything new.
-const THREADS_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// All threads are read again this often: what became visible only now is no change of the thread.
 const ALL_THREADS_EVERY: TimeDelta = TimeDelta::minutes(60);
 
@@ -22,10 +20,25 @@ pub(crate) struct Directory {
     channels_at: Option<DateTime<Utc>>,
     /// Chats of threads by the chat they hang on.
     threads: HashMap<String, Vec<String>>,
+    /// Threads that were listed as changed, and when.
+    changed: HashMap<String, DateTime<Utc>>,
     threads_at: Option<DateTime<Utc>>,
     all_threads_at: Option<DateTime<Utc>>,
     /// Asks for what changed since the last look.
     threads_since: Option<String>,
+    /// A list of threads that was cut short.
+    unfinished: Option<Unfinished>,
+    /// Why the list of threads was refused the last time; absent where it was not.
+    refused: Option<String>,
+}
+
+/// Where a list of threads goes on.
+#[derive(Debug)]
+struct Unfinished {
+    from: PageFrom,
+    /// It is the list of all threads, not only of those that changed.
+    is_all: bool,
+    began_at: DateTime<Utc>,
 }
 
 /// What the list tells of a channel.
@@ -52,18 +65,36 @@ impl Directory {
         Ok(())
     }
 
-    /// Reads what is new of threads unless that was done a moment ago.
-    pub(crate) async fn read_threads(&mut self, client: &Client, now: DateTime<Utc>) -> Result<(), Error> {
-        if self.threads_at.is_some_and(|at| now - at < THREADS_EVERY) {
-            return Ok(());
+    /// Reads what is new of threads unless that was done at `wanted_at` or later; gives the reason where the provider
+    /// refuses to list them. A list that is cut short goes on where it was.
+    pub(crate) async fn read_threads(
+        &mut self,
+        client: &Client,
+        wanted_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<String>, Error> {
+        if self.threads_at.is_some_and(|at| at >= wanted_at) {
+            return Ok(self.refused.clone());
         }
-        let is_old = self.all_threads_at.is_none_or(|at| now - at >= ALL_THREADS_EVERY);
-        let since = self.threads_since.clone().filter(|_| !is_old);
-        let is_all = since.is_none();
-        let mut from = since.map_or(PageFrom::Start, PageFrom::Since);
+        let mut list = self.unfinished.take().unwrap_or_else(|| self.begin(now));
         loop {
-            let page = client.cliq().threads(&from).await?;
+            let page = match client.cliq().threads(&list.from).await {
+                Ok(page) => page,
+                Err(error) if error.is_retryable() => {
+                    self.unfinished = Some(list);
+                    return Err(error);
+                }
+                Err(error) if error.stops_account() => return Err(error),
+                Err(error) => {
+                    self.threads_at = Some(now);
+                    self.refused = Some(error.to_string());
+                    return Ok(self.refused.clone());
+                }
+            };
             for thread in page.rows {
+                if !list.is_all {
+                    self.changed.insert(thread.chat_id.clone(), list.began_at);
+                }
                 let Some(parent) = thread.parent_chat_id else { continue };
                 let known = self.threads.entry(parent).or_default();
                 if !known.contains(&thread.chat_id) {
@@ -74,13 +105,20 @@ impl Directory {
                 self.threads_since = page.sync_token;
             }
             let Some(next) = page.next else { break };
-            from = PageFrom::Next(next);
+            list.from = PageFrom::Next(next);
         }
-        self.threads_at = Some(now);
-        if is_all {
-            self.all_threads_at = Some(now);
+        self.threads_at = Some(list.began_at);
+        self.refused = None;
+        if list.is_all {
+            self.all_threads_at = Some(list.began_at);
         }
-        Ok(())
+        Ok(None)
+    }
+
+    fn begin(&self, now: DateTime<Utc>) -> Unfinished {
+        let is_old = self.all_threads_at.is_none_or(|at| now - at >= ALL_THREADS_EVERY);
+        let since = self.threads_since.clone().filter(|_| !is_old);
+        Unfinished { is_all: since.is_none(), from: since.map_or(PageFrom::Start, PageFrom::Since), began_at: now }
     }
 
     /// A channel of the last list.
@@ -91,6 +129,11 @@ impl Directory {
     /// The threads that hang on a chat.
     pub(crate) fn threads_of(&self, chat_id: &str) -> &[String] {
         self.threads.get(chat_id).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a thread was listed as changed after a time.
+    pub(crate) fn has_changed(&self, chat_id: &str, since: DateTime<Utc>) -> bool {
+        self.changed.get(chat_id).is_some_and(|at| *at >= since)
     }
 }
 

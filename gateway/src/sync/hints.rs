@@ -146,9 +146,7 @@ impl Lane {
                             continue;
                         }
                         let now = unit.now();
-                        let is_known = mapping.chat_id == told.chat.id || mapping.settings.threads;
-                        let told_of = if is_known { &told.chat.id } else { &mapping.chat_id };
-                        chats::tell(unit.connection(), now, mapping.mapping_id, told_of).await?;
+                        chats::tell(unit.connection(), now, mapping, &told.chat.id).await?;
                         let not_before = Some(now + BURST);
                         jobs::want(unit, &wish(mapping, delivery, not_before)).await?;
                     }

@@ -5,3 +5,4 @@ mod bots;
 mod channels;
 mod limits;
 mod stage;
+mod threads;

@@ -37,7 +37,7 @@ async fn stage(on: Backend) -> (Stage, Mapping) {
     (stage, mapped)
 }
 
-fn told(mapping: &Mapping, operation: &str, message_id: &str, time_ms: i64) -> Value {
+pub(super) fn told(mapping: &Mapping, operation: &str, message_id: &str, time_ms: i64) -> Value {
     json!({"operation": operation, "data": {"time": time_ms, "message": {"id": message_id, "type": "text", "text": "new words"}},
         "user": {"id": "64396901", "first_name": "Ann", "last_name": "Lee"},
         "chat": {"id": mapping.chat_id, "type": "chat", "channel_id": mapping.channel_id}})
