@@ -53,6 +53,8 @@ migrations![
     "20261124000420" "add_told_at",
     "20261124000430" "add_walk_job",
     "20261124000440" "add_held_watermark",
+    "20261124000450" "add_since_of_chats",
+    "20261124000460" "add_since_of_lines",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

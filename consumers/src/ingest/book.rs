@@ -7,7 +7,16 @@ use uuid::Uuid;
 
 use crate::Error;
 
-/// Up to where a chat's messages are in batches of a mapping.
+/// How far a chat's messages are in batches of a mapping.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Progress {
+    /// Up to this version of the chat's stream.
+    pub(super) version: StreamVersion,
+    /// From this time on, milliseconds since 1970; absent where nobody noted it.
+    pub(super) since_ms: Option<i64>,
+}
+
+/// Which messages of a chat are in batches of a mapping.
 ///
 /// # Errors
 /// Database failures.
@@ -15,17 +24,19 @@ pub(super) async fn progress(
     connection: &mut Connection,
     mapping_id: Uuid,
     stream: &StreamName,
-) -> Result<StreamVersion, Error> {
-    let version: Option<i64> =
-        sql::query_scalar("SELECT stream_version FROM ingest_progress WHERE mapping_id = $1 AND stream_name = $2")
-            .bind(mapping_id)
-            .bind(stream.as_str())
-            .fetch_optional(connection)
-            .await?;
-    Ok(StreamVersion(version.unwrap_or(0)))
+) -> Result<Progress, Error> {
+    let row = sql::query(
+        "SELECT stream_version, since_ms FROM ingest_progress WHERE mapping_id = $1 AND stream_name = $2",
+    )
+    .bind(mapping_id)
+    .bind(stream.as_str())
+    .fetch_optional(connection)
+    .await?;
+    let Some(row) = row else { return Ok(Progress::default()) };
+    Ok(Progress { version: StreamVersion(row.try_get("stream_version")?), since_ms: row.try_get("since_ms")? })
 }
 
-/// A chat's messages are in batches up to a version.
+/// A chat's messages are in batches so far.
 ///
 /// # Errors
 /// Database failures.
@@ -33,15 +44,17 @@ pub(super) async fn save_progress(
     connection: &mut Connection,
     mapping_id: Uuid,
     stream: &StreamName,
-    version: StreamVersion,
+    progress: Progress,
 ) -> Result<(), Error> {
     sql::query(
-        "INSERT INTO ingest_progress (mapping_id, stream_name, stream_version) VALUES ($1, $2, $3) \
-         ON CONFLICT (mapping_id, stream_name) DO UPDATE SET stream_version = excluded.stream_version",
+        "INSERT INTO ingest_progress (mapping_id, stream_name, stream_version, since_ms) VALUES ($1, $2, $3, $4) \
+         ON CONFLICT (mapping_id, stream_name) DO UPDATE SET stream_version = excluded.stream_version, \
+         since_ms = excluded.since_ms",
     )
     .bind(mapping_id)
     .bind(stream.as_str())
-    .bind(version.0)
+    .bind(progress.version.0)
+    .bind(progress.since_ms)
     .execute(connection)
     .await?;
     Ok(())

@@ -39,8 +39,8 @@ pub async fn decide(unit: &mut UnitOfWork<'_>, ingests: &Ingests, event: &Record
         return Ok(());
     }
     let Unread { said, names, read } = read(unit.connection(), &mapping).await?;
-    for (stream, version) in &read {
-        book::save_progress(unit.connection(), mapping.mapping_id, stream, *version).await?;
+    for (stream, progress) in &read {
+        book::save_progress(unit.connection(), mapping.mapping_id, stream, *progress).await?;
     }
     let entries = said.iter().map(|said| entry(said, line(said, mapping.timezone, &names))).collect();
     let limits = Limits { lines: settings.batch_lines, bytes: settings.batch_bytes };

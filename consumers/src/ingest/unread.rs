@@ -1,14 +1,16 @@
 //! What was said in a mapping's chats since it was last composed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use catalogue::batch::{COMPOSED, Composed};
 use catalogue::message::{self, Attachment, DELETED, Deleted, EDITED, Edited, POSTED, Posted, Sender};
 use chrono::{DateTime, Utc};
 use event_log::sql::{self, Connection, Row};
 use event_log::{StreamName, StreamVersion};
+use uuid::Uuid;
 
 use super::batch::Kind;
-use super::book;
+use super::book::{self, Progress};
 use super::mapping::{Mapping, chats};
 use crate::Error;
 
@@ -37,42 +39,71 @@ pub(super) struct Unread {
     pub(super) said: Vec<Said>,
     /// Names of people by their ids, as far as they spoke.
     pub(super) names: BTreeMap<String, String>,
-    /// Versions up to which streams were read.
-    pub(super) read: Vec<(StreamName, StreamVersion)>,
+    /// How far streams are read now.
+    pub(super) read: Vec<(StreamName, Progress)>,
 }
 
-/// Reads what a mapping's chats hold beyond what is composed.
+/// Reads what a mapping's chats hold beyond what is composed. Where older messages are wanted than were before, they are
+/// looked for among all that is in the log.
 ///
 /// # Errors
 /// [`Error::Undecodable`], database failures.
 pub(super) async fn read(connection: &mut Connection, mapping: &Mapping) -> Result<Unread, Error> {
     let mut unread = Unread::default();
+    let since_ms = mapping.since.map_or(0, |since| since.timestamp_millis());
+    let mut composed = None;
     for chat_id in chats(&mut *connection, mapping).await? {
         let stream = message::stream(&mapping.account, &chat_id);
-        let composed = book::progress(&mut *connection, mapping.mapping_id, &stream).await?;
+        let before = book::progress(&mut *connection, mapping.mapping_id, &stream).await?;
+        let is_lowered = before.since_ms.is_some_and(|composed_ms| since_ms < composed_ms);
+        if is_lowered && composed.is_none() {
+            composed = Some(positions(&mut *connection, mapping.mapping_id).await?);
+        }
         let in_thread = chat_id != mapping.chat_id;
         let rows = sql::query(
             "SELECT global_position, stream_version, event_type, data FROM events \
              WHERE stream_name = $1 AND stream_version > $2 ORDER BY stream_version",
         )
         .bind(stream.as_str())
-        .bind(composed.0)
+        .bind(if is_lowered { 0 } else { before.version.0 })
         .fetch_all(&mut *connection)
         .await?;
-        let Some(last) = rows.last() else { continue };
-        unread.read.push((stream.clone(), StreamVersion(last.try_get("stream_version")?)));
+        let version = match rows.last() {
+            Some(last) => StreamVersion(last.try_get("stream_version")?),
+            None if before.since_ms == Some(since_ms) || before.version.0 == 0 => continue,
+            None => before.version,
+        };
+        unread.read.push((stream.clone(), Progress { version, since_ms: Some(since_ms) }));
         for row in &rows {
             let Some(said) = said(row, &stream, in_thread)? else { continue };
             if let Some(id) = &said.sender.id {
                 unread.names.insert(id.clone(), said.sender.name.clone());
             }
-            if mapping.since.is_none_or(|since| said.first_said_at() >= since) {
+            let is_composed = is_lowered && composed.as_ref().is_some_and(|all| all.contains(&said.position));
+            if !is_composed && mapping.since.is_none_or(|since| said.first_said_at() >= since) {
                 unread.said.push(said);
             }
         }
     }
     unread.said.sort_by(|a, b| a.place().cmp(&b.place()));
     Ok(unread)
+}
+
+/// Places in the log of all messages that are in batches of a mapping.
+async fn positions(connection: &mut Connection, mapping_id: Uuid) -> Result<BTreeSet<i64>, Error> {
+    let stream = catalogue::batch::stream(mapping_id);
+    let told: Vec<String> = sql::query_scalar("SELECT data FROM events WHERE stream_name = $1 AND event_type = $2")
+        .bind(stream.as_str())
+        .bind(COMPOSED.as_str())
+        .fetch_all(connection)
+        .await?;
+    let mut all = BTreeSet::new();
+    for data in told {
+        let undecodable = |source| Error::Undecodable { effect_key: stream.to_string(), source };
+        let composed: Composed = serde_json::from_str(&data).map_err(undecodable)?;
+        all.extend(composed.positions);
+    }
+    Ok(all)
 }
 
 impl Said {

@@ -59,7 +59,9 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
     let is_wanted = |chat: &Chat| mapping.settings.threads || chat.parent_chat_id.is_none();
     let chats: Vec<Chat> = known.into_iter().chain(new.iter().cloned()).filter(is_wanted).collect();
 
+    let since_ms = mapping.settings.since.map_or(0, |since| since.timestamp_millis());
     let has_news = |chat: &Chat| match chat.parent_chat_id {
+        _ if chat.since_ms.is_some_and(|read_from_ms| since_ms < read_from_ms) => true,
         None => !listed.seen.is_telling() || chat.seen != listed.seen,
         Some(_) => worker.directory.has_changed(&chat.chat_id, chat.looked_at) || is_due(chat, now),
     };
@@ -70,7 +72,7 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
     let seen = if chat.parent_chat_id.is_none() { listed.seen } else { Seen::default() };
     let unfinished = unfinished(chat, job);
     let opened_at = unfinished.is_none().then_some(now);
-    let windows = unfinished.unwrap_or_else(|| vec![window(&mapping, chat, job, seen, now)]);
+    let windows = unfinished.unwrap_or_else(|| windows(&mapping, chat, job, seen, now));
     let mut walk = worker.client.cliq().messages_in(&chat.chat_id, windows.clone(), LIMIT)?;
     let page = next(&mut walk).await?;
     let left = walk.left();
@@ -79,7 +81,10 @@ pub(super) async fn turn(worker: &mut Worker, job: &Job) -> Result<(), Trouble> 
         return Err(Trouble::Pointless { code: "walk_stuck", error });
     }
     let newest = page.messages.iter().map(|message| message.time.timestamp_millis()).max();
-    let chat = after(chat, newest, left, job, opened_at.map(|_| seen));
+    let mut chat = after(chat, newest, left, job, opened_at.map(|_| seen));
+    if opened_at.is_some() {
+        chat.since_ms = Some(since_ms);
+    }
     save(worker, job, &mapping, new, (chat, opened_at), page, began).await?;
     Ok(())
 }
@@ -153,13 +158,17 @@ fn unfinished(chat: &Chat, job: &Job) -> Option<Vec<Window>> {
 }
 
 /// What is to be read of a chat: from what is read, with an overlap, to the newest that there can be. The end is the
-/// later of our clock and the provider's word: one that is too early costs only time, what is beyond comes next.
-fn window(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<Utc>) -> Window {
+/// later of our clock and the provider's word: one that is too early costs only time, what is beyond comes next. Where
+/// older messages are wanted than were when the chat was read, these come last.
+fn windows(mapping: &Mapping, chat: &Chat, job: &Job, seen: Seen, now: DateTime<Utc>) -> Vec<Window> {
     let since = mapping.settings.since.unwrap_or(DateTime::UNIX_EPOCH);
     let read = DateTime::from_timestamp_millis(chat.newest_ms).unwrap_or(DateTime::UNIX_EPOCH);
     let from = if job.is_full || chat.newest_ms == 0 { since } else { (read - OVERLAP).max(since) };
     let told = seen.last_ms.and_then(DateTime::from_timestamp_millis).unwrap_or(now);
-    Window::new(from, now.max(told))
+    let window = Window::new(from, now.max(told));
+    let read_from = chat.since_ms.and_then(DateTime::from_timestamp_millis);
+    let older = read_from.filter(|read_from| since < *read_from && since < from);
+    older.map(|read_from| Window::new(since, read_from.min(from))).into_iter().chain([window]).collect()
 }
 
 /// How far the chat is read after a page, of which `newest` is the newest message. `listed` is what the list told when the
@@ -324,6 +333,7 @@ mod tests {
             chat_id: "CT_1".to_owned(),
             channel_id: "O1".to_owned(),
             parent_chat_id: None,
+            since_ms: None,
             newest_ms: 5_000,
             top_ms: None,
             stretches: None,

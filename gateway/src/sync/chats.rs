@@ -14,7 +14,9 @@ pub(crate) struct Chat {
     pub(crate) chat_id: String,
     pub(crate) channel_id: String,
     pub(crate) parent_chat_id: Option<String>,
-    /// Every message up to this time is in the log, milliseconds since 1970.
+    /// Every message from this time on is to be in the log, milliseconds since 1970; absent where nobody noted it.
+    pub(crate) since_ms: Option<i64>,
+    /// Every message up to this time is in the log, milliseconds since 1970; 0 before the first.
     pub(crate) newest_ms: i64,
     /// The newest message of an unfinished walk.
     pub(crate) top_ms: Option<i64>,
@@ -39,7 +41,8 @@ impl Chat {
             chat_id: chat_id.to_owned(),
             channel_id: mapping.channel_id.clone(),
             parent_chat_id: parent_chat_id.map(str::to_owned),
-            newest_ms: mapping.settings.since.map_or(0, |since| since.timestamp_millis()),
+            since_ms: None,
+            newest_ms: 0,
             top_ms: None,
             stretches: None,
             walk_job: None,
@@ -74,7 +77,7 @@ impl Seen {
 pub(crate) async fn of_mapping(executor: impl Into<sql::Target<'_>>, mapping_id: Uuid) -> Result<Vec<Chat>, Error> {
     let rows = sql::query(
         "SELECT mapping_id, chat_id, channel_id, parent_chat_id, newest_ms, top_ms, stretches, walk_job, read_in, seen_count, \
-         seen_last_ms, told_at, updated_at \
+         seen_last_ms, told_at, updated_at, since_ms \
          FROM chat_cursors WHERE mapping_id = $1 ORDER BY parent_chat_id IS NOT NULL, chat_id",
     )
     .bind(mapping_id)
@@ -143,7 +146,8 @@ pub(crate) async fn save(
     });
     sql::query(
         "UPDATE chat_cursors SET newest_ms = $3, top_ms = $4, stretches = $5, read_in = $6, seen_count = $7, \
-         seen_last_ms = $8, updated_at = $9, told_at = CASE WHEN told_at <= $10 THEN NULL ELSE told_at END, walk_job = $11 \
+         seen_last_ms = $8, updated_at = $9, told_at = CASE WHEN told_at <= $10 THEN NULL ELSE told_at END, walk_job = $11, \
+         since_ms = $12 \
          WHERE mapping_id = $1 AND chat_id = $2",
     )
     .bind(chat.mapping_id)
@@ -157,6 +161,7 @@ pub(crate) async fn save(
     .bind(now)
     .bind(opened_at)
     .bind(chat.walk_job)
+    .bind(chat.since_ms)
     .execute(connection)
     .await?;
     Ok(())
@@ -172,6 +177,7 @@ fn read(row: &Row) -> Result<Chat, Error> {
         chat_id: row.try_get("chat_id")?,
         channel_id: row.try_get("channel_id")?,
         parent_chat_id: row.try_get("parent_chat_id")?,
+        since_ms: row.try_get("since_ms")?,
         newest_ms: row.try_get("newest_ms")?,
         top_ms: row.try_get("top_ms")?,
         stretches,

@@ -80,6 +80,22 @@ impl Channel {
         channel
     }
 
+    /// Somebody changes the settings of the mapping.
+    pub(crate) async fn configure(&self, stage: &Stage, settings: channel::Settings) {
+        let (mapping_id, settings) = (self.mapping_id, serde_json::to_string(&settings).unwrap());
+        let changing = stage.log.write::<_, consumers::Error, _>(move |unit| {
+            Box::pin(async move {
+                sql::query("UPDATE channel_mappings SET settings = $2 WHERE mapping_id = $1")
+                    .bind(mapping_id)
+                    .bind(sql::json(settings))
+                    .execute(unit.connection())
+                    .await?;
+                Ok(())
+            })
+        });
+        changing.await.unwrap();
+    }
+
     /// The channel belongs to no room any more.
     pub(crate) async fn unmap(&self, stage: &Stage) {
         let mapping_id = self.mapping_id;

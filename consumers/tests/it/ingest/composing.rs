@@ -16,6 +16,7 @@ each_database! {
     edits_and_deletions_follow_with_rising_revisions,
     room_does_not_get_what_was_said_while_the_channel_was_somebody_elses,
     nothing_before_the_chosen_time_is_sent,
+    what_is_wanted_later_is_sent_once,
     what_no_receiver_is_there_for_waits_for_one,
     sync_of_an_unknown_mapping_is_put_aside,
 }
@@ -160,6 +161,35 @@ async fn nothing_before_the_chosen_time_is_sent(on: On) {
     stage.until_events("batch.delivered", 1).await;
     stage.until_idle().await;
     assert_eq!(channel.words(&stage), ["in time"]);
+}
+
+async fn what_is_wanted_later_is_sent_once(on: On) {
+    let stage = stage(on, "", json!({})).await;
+    let from = |second: i64| chrono::DateTime::from_timestamp_millis(START_MS + second * 1000);
+    let channel = Channel::map(&stage, "O1", Settings { since: from(5), ..usual() }).await;
+    for second in 0..8 {
+        channel.say(&stage, second, "Ann", &format!("message {second}")).await;
+    }
+    channel.sync(&stage).await;
+    stage.until_events("batch.delivered", 1).await;
+    assert_eq!(channel.words(&stage), ["message 5", "message 6", "message 7"]);
+    channel.configure(&stage, Settings { since: from(3), ..usual() }).await;
+    channel.sync(&stage).await;
+    stage.until_events("batch.delivered", 2).await;
+    channel.configure(&stage, Settings { since: from(6), ..usual() }).await;
+    channel.say(&stage, 8, "Ann", "message 8").await;
+    channel.sync(&stage).await;
+    stage.until_events("batch.delivered", 3).await;
+    channel.configure(&stage, Settings { since: None, ..usual() }).await;
+    for _ in 0..2 {
+        channel.sync(&stage).await;
+    }
+    stage.until_events("batch.delivered", 4).await;
+    stage.until_idle().await;
+    let mut words = channel.words(&stage);
+    words.sort();
+    let all: Vec<String> = (0..9).map(|second| format!("message {second}")).collect();
+    assert_eq!(words, all);
 }
 
 async fn what_no_receiver_is_there_for_waits_for_one(on: On) {

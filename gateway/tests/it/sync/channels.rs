@@ -25,6 +25,8 @@ on_both_databases! {
     channel_that_cannot_be_read_is_an_error_until_it_can,
     mapping_of_the_organization_that_had_the_account_before_is_not_synced,
     messages_before_the_wanted_time_are_left_out,
+    messages_that_are_wanted_later_are_read,
+    channel_without_messages_has_no_last_one,
     hundreds_of_messages_within_a_second_are_read,
     moment_with_more_than_an_answer_is_said_and_everything_else_is_read,
     renamed_channel_is_called_by_its_new_name,
@@ -328,6 +330,48 @@ async fn list_from_before_the_last_wish_does_not_vouch(on: Backend) {
     let job = stage.ended(&job).await;
     assert_eq!((job.state, job.counts["messages_processed"]), (State::Completed, 1));
     stage.assert_complete().await;
+}
+
+async fn messages_that_are_wanted_later_are_read(on: Backend) {
+    let mut seed = channels(1, 150);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let channel = stage.cliq().channels.remove(0);
+    let since = |number: usize| Change {
+        since: Some(chrono::DateTime::from_timestamp_millis(channel.messages[number].time_ms)),
+        ..Change::default()
+    };
+    let mapped = stage.map(&channel.name, since(120)).await;
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(2), stage.completed(1)).await;
+    stage.advance(TimeDelta::minutes(10));
+    for (lowered, count) in [(since(40), 110), (Change { since: Some(None), ..Change::default() }, 150)] {
+        mappings::channel::configure(&stage.process.log, &actor(), mapped.mapping_id, &lowered).await.unwrap();
+        let job = stage.ask(&mapped, Trigger::Manual).await;
+        let job = stage.with_time_flying(TimeDelta::seconds(2), stage.ended(&job)).await;
+        assert_eq!(job.state, State::Completed, "{job:?}");
+        assert_eq!(stage.events("message.posted").await.len(), count);
+    }
+    for calls in [1, 0] {
+        let before = stage.calls("cliq.messages");
+        let job = stage.ask(&mapped, Trigger::Manual).await;
+        stage.with_time_flying(TimeDelta::seconds(2), stage.ended(&job)).await;
+        assert_eq!(stage.calls("cliq.messages") - before, calls, "it is looked at once more, and quiet again");
+    }
+    stage.assert_complete().await;
+    stage.assert_well_behaved();
+}
+
+async fn channel_without_messages_has_no_last_one(on: Backend) {
+    let mut seed = channels(1, 0);
+    seed.organizations[0].cliq.generated[0].threads_per_channel = 0;
+    let mut stage = Stage::new(on, &seed).await;
+    let name = stage.cliq().channels[0].name.clone();
+    let since = Change { since: Some(Some(stage.process.log.now() - TimeDelta::days(1))), ..Change::default() };
+    let mapped = stage.map(&name, since).await;
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(2), stage.completed(1)).await;
+    assert_eq!(stage.mapping(&mapped).await.last_message_at, None);
 }
 
 async fn renamed_channel_is_called_by_its_new_name(on: Backend) {
