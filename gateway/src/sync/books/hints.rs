@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ask, fact, want_users};
-use crate::intake::pause::{Backoff, Patience, wait_out};
+use crate::intake::pause::{Backoff, Patience, needs_a_person, wait_out};
 use crate::intake::{Error, Intake, only_as_leader};
 use crate::sync::jobs::Trigger;
 
@@ -28,6 +28,8 @@ use crate::sync::jobs::Trigger;
 pub(crate) const VERIFY: &str = "zoho-books";
 /// Positions of the log looked at in one stretch.
 const WINDOW: u32 = 256;
+/// Tries after which an answer that cannot be read is taken for one that never can.
+const UNREADABLE_TRIES: u32 = 4;
 /// How long a checkpoint may stay behind while nothing for us arrives.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
 
@@ -128,13 +130,15 @@ impl Lane {
         })
     }
 
-    /// Asks the provider until it answers.
+    /// Asks the provider until it answers. A contact that it will never show holds up nobody: the next walk over all
+    /// contacts finds what becomes of it.
     async fn ask(&self, id: &Id, stop: &CancellationToken) -> Result<Option<Outcome>, Error> {
         let organization_id = Id::parse(&self.books()?.organization_id)?;
         let client = self.intake.client(&self.account)?;
         let organization = client.books().organization(organization_id);
         let mut changes = self.intake.changes.clone();
         let mut backoff = Backoff::default();
+        let mut unreadable = 0;
         loop {
             changes.mark_unchanged();
             let asked_at = self.intake.log.now();
@@ -142,9 +146,15 @@ impl Lane {
             let error = match found {
                 Ok(Some(contact)) => return Ok(Some(Outcome::Fetched(fact::of_contact(&contact), asked_at))),
                 Ok(None) => return Ok(Some(Outcome::Gone(id.as_str().to_owned()))),
-                Err(ProviderError::Rejected { .. }) => return Ok(Some(Outcome::Nothing)),
                 Err(error) => error,
             };
+            unreadable += u32::from(matches!(error, ProviderError::Unreadable { .. }));
+            if is_hopeless(&error) || unreadable >= UNREADABLE_TRIES {
+                metrics::counter!("hints_skipped_total", "reason" => error.code()).increment(1);
+                tracing::warn!(error = &error as &dyn std::error::Error, account.id = %self.account,
+                    "a contact that a webhook names cannot be fetched; it is left to the next walk over all contacts");
+                return Ok(Some(Outcome::Nothing));
+            }
             tracing::warn!(error = &error as &dyn std::error::Error, account.id = %self.account,
                 "a contact that a webhook names cannot be fetched; it waits");
             wait_out(&self.intake.log, &mut changes, &error, &mut backoff, stop).await;
@@ -200,6 +210,11 @@ impl Lane {
             })
             .await
     }
+}
+
+/// Whether asking again brings the same, whoever acts: it is about this contact and not about the account.
+fn is_hopeless(error: &ProviderError) -> bool {
+    !error.is_retryable() && !needs_a_person(error)
 }
 
 /// Reads a delivery of Books; anything else leads to nothing.

@@ -4,7 +4,7 @@ use catalogue::erp::AssignmentState;
 use chrono::{DateTime, TimeDelta, Utc};
 use gateway::sync::jobs::{Kind, Trigger};
 use serde_json::{Value, json};
-use simulator::Seed;
+use simulator::{Fault, FaultRule, Seed};
 use testkit::on_both_databases;
 use testkit::store::Backend;
 use testkit::wait::until;
@@ -21,6 +21,7 @@ on_both_databases! {
     clocks_that_are_five_minutes_apart_lose_nothing_and_double_nothing,
     a_form_is_asked_about_whatever_it_says,
     change_of_a_user_reads_the_users,
+    contact_that_is_never_shown_holds_up_nobody,
 }
 
 /// A contact as a webhook carries it.
@@ -147,4 +148,26 @@ async fn change_of_a_user_reads_the_users(on: Backend) {
     let jobs = shop.done(3).await;
     let asked = jobs.iter().find(|job| job.trigger == Trigger::Webhook).unwrap();
     assert_eq!((asked.kind, asked.counts["total_fetched"]), (Kind::BooksUsers, 7));
+}
+
+async fn contact_that_is_never_shown_holds_up_nobody(on: Backend) {
+    let denied = Fault::Status { code: 403, html_body: true };
+    for (fault, tries) in [(denied, 1_u64), (Fault::TruncatedJson {}, 4)] {
+        let is_deleted = tries == 1;
+        let shop = Shop::open(on, &Seed::demo()).await;
+        let first = modified(&shop, 1);
+        if is_deleted {
+            shop.stage.control().delete_books_contact(ORG, &contact(1)).unwrap();
+        }
+        shop.stage.control().change_books_owner(ORG, &contact(2), Some(BEN)).unwrap();
+        shop.stage.control().add_fault(FaultRule::once("books.contact", fault).times(tries)).unwrap();
+        shop.deliver(&told(1, ANN, &first)).await;
+        shop.deliver(&told(2, BEN, &modified(&shop, 2))).await;
+        until("what comes after is there", async || (shop.count("books_contact.changed").await == 11).then_some(()))
+            .await;
+        assert_eq!((shop.stage.calls("books.contact"), shop.count("books_contact.gone").await), (tries, 0));
+        shop.sync_customers(true).await;
+        let is_gone = shop.state_of(&contact(1)).await == AssignmentState::Gone;
+        assert_eq!(is_gone, is_deleted, "the walk over all contacts finds what became of it");
+    }
 }
