@@ -431,7 +431,7 @@ impl Writer {
     async fn recover(&mut self, error: &Error) {
         tracing::error!(
             error = error as &dyn std::error::Error,
-            "the log could not commit; nothing of the group was recorded"
+            "the log could not commit a group, or was not told that it did; whoever waits for it tries again or looks"
         );
         let alive = tokio::time::timeout(ALIVE, async {
             // There may be nothing to roll back any more.

@@ -13,7 +13,7 @@ use providers::zoho::cliq::{Message, Messages, Window};
 use uuid::Uuid;
 
 use super::chats::{self, Chat, Seen};
-use super::jobs::{self, Job, Progress, Trigger, channel_subject};
+use super::jobs::{self, Job, Kind, Progress, Trigger, channel_subject};
 use super::message::posted;
 use super::worker::{Trouble, Worker};
 use crate::intake::{Error, only_as_leader};
@@ -143,7 +143,8 @@ async fn mapping_of(worker: &Worker, job: &Job) -> Result<Mapping, Trouble> {
 /// Chats of the channel that have no row yet.
 fn missing(worker: &Worker, mapping: &Mapping, known: &[Chat], now: DateTime<Utc>) -> Vec<Chat> {
     let threads = worker.directory.threads_of(&mapping.chat_id).iter();
-    let threads = threads.filter(|_| mapping.settings.threads).map(|id| Chat::new(mapping, id, Some(&mapping.chat_id), now));
+    let threads =
+        threads.filter(|_| mapping.settings.threads).map(|id| Chat::new(mapping, id, Some(&mapping.chat_id), now));
     std::iter::once(Chat::new(mapping, &mapping.chat_id, None, now))
         .chain(threads)
         .filter(|chat| known.iter().all(|one| one.chat_id != chat.chat_id))
@@ -280,7 +281,9 @@ async fn complete(
             Ok(())
         })
     });
-    Ok(completed.await?)
+    completed.await?;
+    jobs::count(Kind::Channel, jobs::State::Completed);
+    Ok(())
 }
 
 /// Notes at the mapping that a job of its channel is in trouble; nothing for other jobs.
@@ -324,7 +327,7 @@ pub(super) fn milliseconds(began: Instant) -> u64 {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::jobs::{Kind, State as JobState};
+    use super::jobs::State as JobState;
     use super::*;
 
     fn chat() -> Chat {

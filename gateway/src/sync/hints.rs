@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use catalogue::message::{self, DELETED, Deleted, EDITED, Edited, Sender};
 use chrono::TimeDelta;
-use event_log::{Append, GlobalPosition, Leadership, NewEvent, RecordedEvent, Subscription};
 use event_log::sql::Connection;
+use event_log::{Append, GlobalPosition, Leadership, NewEvent, RecordedEvent, Subscription};
 use mappings::channel::{Filter, LARGEST_PAGE, Mapping, State, list};
 use providers::zoho::cliq::MessageId;
 use serde::Deserialize;

@@ -429,6 +429,11 @@ pub(crate) async fn fail(unit: &mut UnitOfWork<'_>, job: &Job, code: &str, error
     end(unit, &failed, State::Failed, event).await
 }
 
+/// Counts a job that has ended, after the commit that says so.
+pub(crate) fn count(kind: Kind, outcome: State) {
+    metrics::counter!("sync_jobs_total", "kind" => kind.as_str(), "outcome" => outcome.as_str()).increment(1);
+}
+
 async fn end(unit: &mut UnitOfWork<'_>, job: &Job, state: State, event: NewEvent) -> Result<EventId, Error> {
     let now = unit.now();
     let event = event.in_story(job.correlation_id, job.causation_id.map(EventId)).of(&job.account, &job.organization);
@@ -445,7 +450,6 @@ async fn end(unit: &mut UnitOfWork<'_>, job: &Job, state: State, event: NewEvent
     .bind(job.error.as_deref())
     .fetch_one(unit.connection())
     .await?;
-    metrics::counter!("sync_jobs_total", "kind" => job.kind.as_str(), "outcome" => state.as_str()).increment(1);
     let again: Option<String> = row.try_get("wanted_again")?;
     if let Some(trigger) = again.as_deref().and_then(Trigger::parse) {
         let wish = Wish {

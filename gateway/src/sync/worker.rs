@@ -251,17 +251,19 @@ impl Worker {
     async fn give_up(&self, job: &Job, code: &str, error: String) -> Result<(), Error> {
         tracing::warn!(account.id = %self.account, job.id = %job.job_id, code, "a sync of {} failed: {error}", job.subject);
         channel::note_failure(self, job, &error).await?;
-        let (leadership, job, code) = (self.leadership.clone(), job.clone(), code.to_owned());
+        let (leadership, job, code, kind) = (self.leadership.clone(), job.clone(), code.to_owned(), job.kind);
         self.intake
             .log
             .write(move |unit| {
                 Box::pin(async move {
                     only_as_leader(unit, &leadership).await?;
                     jobs::fail(unit, &job, &code, &error).await?;
-                    Ok(())
+                    Ok::<_, Error>(())
                 })
             })
-            .await
+            .await?;
+        jobs::count(kind, State::Failed);
+        Ok(())
     }
 }
 

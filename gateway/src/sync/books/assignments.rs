@@ -18,7 +18,7 @@ use super::walk::{self, Walk};
 use super::{fact, organization, settings_of, story};
 use crate::intake::{Error, only_as_leader};
 use crate::sync::channel::milliseconds;
-use crate::sync::jobs::{self, Job, Progress};
+use crate::sync::jobs::{self, Job, Kind, Progress, State};
 use crate::sync::worker::{Trouble, Worker};
 
 /// Read again before the watermark: a provider may show a change later than it dates it.
@@ -127,6 +127,7 @@ where
     F: for<'a, 'c> FnOnce(&'a mut UnitOfWork<'c>, &'a Job) -> Recording<'a> + Send + 'static,
 {
     let (leadership, job, asked) = (worker.leadership.clone(), job.clone(), asked.to_owned());
+    let is_end = walk.next_page.is_none() && !walk.is_confirming;
     let recorded = worker.intake.log.write::<_, Error, _>(move |unit| {
         Box::pin(async move {
             only_as_leader(unit, &leadership).await?;
@@ -141,7 +142,7 @@ where
             let event = event.of(&job.account, &job.organization);
             unit.append(Append::new(sync::stream(&job.subject), vec![event])).await?;
             let job = jobs::advance(unit, &job, &progress(&counts, 1, began)).await?;
-            if walk.next_page.is_none() && !walk.is_confirming {
+            if is_end {
                 let ended = walk.ended(unit.now());
                 walk::save(unit.connection(), &ended).await?;
                 jobs::complete(unit, &job).await?;
@@ -152,6 +153,9 @@ where
         })
     });
     metrics::counter!("books_facts_recorded_total").increment(recorded.await?);
+    if is_end {
+        jobs::count(Kind::BooksAssignments, State::Completed);
+    }
     Ok(())
 }
 
@@ -168,7 +172,9 @@ async fn end(worker: &Worker, job: &Job, walk: Walk, began: Instant) -> Result<(
             Ok(())
         })
     });
-    Ok(ended.await?)
+    ended.await?;
+    jobs::count(Kind::BooksAssignments, State::Completed);
+    Ok(())
 }
 
 fn progress(counts: &ContactCounts, calls: u64, began: Instant) -> Progress {

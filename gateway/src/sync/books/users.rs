@@ -10,7 +10,7 @@ use mappings::salesperson::record_users;
 use super::{fact, organization, settings_of, story};
 use crate::intake::{Error, only_as_leader};
 use crate::sync::channel::milliseconds;
-use crate::sync::jobs::{self, Job, Progress};
+use crate::sync::jobs::{self, Job, Kind, Progress, State};
 use crate::sync::worker::{Trouble, Worker};
 
 /// Users on a page of the list.
@@ -53,5 +53,6 @@ pub(in crate::sync) async fn turn(worker: &Worker, job: &Job) -> Result<(), Trou
         })
     });
     metrics::counter!("books_facts_recorded_total").increment(recorded.await?);
+    jobs::count(Kind::BooksUsers, State::Completed);
     Ok(())
 }

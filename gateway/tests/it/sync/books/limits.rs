@@ -146,7 +146,10 @@ async fn change_that_a_deletion_moves_between_pages_is_read_by_the_next_sync(on:
     shop.sync_customers(false).await;
     let here: BTreeMap<String, String> = shop.books().contacts.into_iter().map(|one| (one.id, one.name)).collect();
     let known = shop.assignments().await;
-    let stale: Vec<&String> =
-        known.values().filter(|one| here.get(&one.contact_id).is_some_and(|name| *name != one.name)).map(|one| &one.name).collect();
+    let stale: Vec<&String> = known
+        .values()
+        .filter(|one| here.get(&one.contact_id).is_some_and(|name| *name != one.name))
+        .map(|one| &one.name)
+        .collect();
     assert!(stale.is_empty(), "not known as they are now: {stale:?}");
 }
