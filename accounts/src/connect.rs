@@ -213,12 +213,28 @@ async fn conclude(inner: &Inner, request: &RequestRow, callback: Callback) -> Re
     }
     let granted = oauth.exchange(&code, &request.redirect_uri, &server).await?;
     let kept = keep(inner, account, client, &request.actor, &granted).await;
-    if kept.is_err()
+    if let Err(NotKept { in_doubt: false, .. }) = &kept
         && let Err(error) = oauth.revoke(&granted.refresh_token, &server).await
     {
         tracing::warn!(account.id = %account.name, %error, "a grant that could not be kept could not be taken back either");
     }
-    kept
+    kept.map_err(|not_kept| not_kept.because)
+}
+
+/// Why a grant is not known to be kept.
+struct NotKept {
+    because: ConnectError,
+    /// It may be in the database: taking it back could stop the account.
+    in_doubt: bool,
+}
+
+impl<E> From<E> for NotKept
+where
+    ConnectError: From<E>,
+{
+    fn from(error: E) -> Self {
+        NotKept { because: error.into(), in_doubt: false }
+    }
 }
 
 /// Keeps a grant with its first access token, takes back the one before, and records what happened.
@@ -228,7 +244,7 @@ async fn keep(
     client: &Client,
     actor: &Actor,
     granted: &Granted,
-) -> Result<Connected, ConnectError> {
+) -> Result<Connected, NotKept> {
     let nothing = || ConnectError::NothingToConnect { account: account.name.clone() };
     let vault = &inner.grants.get(&account.name).ok_or_else(nothing)?.vault;
     let readers = inner.log.database().readers();
@@ -260,7 +276,7 @@ async fn keep(
         .of(&account.name, &account.organization)
         .with_metadata(&actor.metadata());
     let (name, organization) = (account.name.clone(), account.organization.clone());
-    inner
+    let written = inner
         .log
         .write(move |unit| {
             Box::pin(async move {
@@ -278,7 +294,20 @@ async fn keep(
                 Ok::<_, event_log::Error>(())
             })
         })
-        .await?;
+        .await;
+    if let Err(error) = written {
+        // A commit whose answer was lost may have happened.
+        match holds(inner, account, &granted.refresh_token).await {
+            Ok(true) => {
+                tracing::info!(account.id = %account.name, "a grant was kept although the database did not say so")
+            }
+            Ok(false) => return Err(error.into()),
+            Err(unknown) => {
+                tracing::warn!(account.id = %account.name, error = %unknown, "nobody knows whether a grant was kept; it is not taken back");
+                return Err(NotKept { because: error.into(), in_doubt: true });
+            }
+        }
+    }
     client.forget_token();
     inner.board.change(&account.name, |state| {
         state.access = Access::Ok;
@@ -291,6 +320,15 @@ async fn keep(
     }
     let name = account.name.clone();
     Ok(Connected { account: name, granted: granted.scopes.clone(), missing, replaced: before.is_some() })
+}
+
+/// Whether the grant that is kept for an account is this one.
+async fn holds(inner: &Inner, account: &Account, token: &SecretString) -> Result<bool, event_log::Error> {
+    let Some(grant) = inner.grants.get(&account.name) else { return Ok(false) };
+    let is_it = |found: &grant::Found| {
+        matches!(found.place, grant::Place::Given(_)) && found.token.expose_secret() == token.expose_secret()
+    };
+    Ok(grant.find_all().await?.iter().any(is_it))
 }
 
 /// The refresh token that a person gave before. One in the settings is not ours to take back.

@@ -63,7 +63,7 @@ pub enum ConnectError {
     /// The operating system gave no random bytes.
     #[error("the operating system gave no random bytes")]
     NoRandom,
-    /// The database cannot be read or written. A grant that came is taken back.
+    /// The database cannot be read or written. A grant that came is taken back, unless it may have been kept.
     #[error(transparent)]
     Log(#[from] event_log::Error),
 }

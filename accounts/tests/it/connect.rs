@@ -324,3 +324,18 @@ async fn rights_that_the_provider_does_not_tell_are_found_out_once(on: Backend) 
     }
     assert_eq!(calls, [1, 1]);
 }
+
+/// On PostgreSQL alone: a file answers its commits itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_grant_whose_commit_was_not_heard_of_stays() {
+    let town = Town::new(Backend::Postgres, "", &transfer()).await;
+    let way = town.office.lossy_way().await;
+    let process = town.office.start_through(&way).await;
+    let callback = town.send_a_person(&process, &[]).await;
+    way.lose_commit_of("INTO grants");
+    process.accounts.finish_connect(callback).await.outcome.unwrap();
+    works(&process).await;
+    let journal = town.simulator.control().journal(0);
+    assert!(journal.iter().all(|entry| entry.route != "oauth.revoke"), "the grant that is kept is not taken back");
+    assert_eq!(types(&process).await, ["account.connected"]);
+}

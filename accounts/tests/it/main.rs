@@ -6,6 +6,7 @@ mod connect;
 mod consent;
 mod consents;
 mod keys;
+mod lossy_way;
 mod office;
 mod provider;
 mod secrets;

@@ -10,6 +10,7 @@ use event_log::{Access, Database, Direction, Filter, GlobalPosition, Log, Record
 use service::clock::{FixedClock, SharedClock, as_function};
 use service::config::{Config, LoadOptions};
 
+use crate::lossy_way::LossyWay;
 use crate::provider::Provider;
 use crate::store::{Backend, Store};
 
@@ -126,8 +127,22 @@ workdrive_metadata_per_second = 1000
 
     /// Starts a process that goes by another clock.
     pub(crate) async fn start_by(&self, clock: SharedClock) -> Result<Process, Error> {
+        self.start_on(&self.store.url, clock).await
+    }
+
+    /// Starts a process that comes to the database by another way.
+    pub(crate) async fn start_through(&self, way: &LossyWay) -> Process {
+        self.start_on(&way.url, Arc::new(self.clock.clone())).await.unwrap()
+    }
+
+    /// A way to the database that can lose answers.
+    pub(crate) async fn lossy_way(&self) -> LossyWay {
+        LossyWay::to(&self.store.url).await
+    }
+
+    async fn start_on(&self, url: &str, clock: SharedClock) -> Result<Process, Error> {
         let config = self.config();
-        let database = Database::open(&Settings::new(&self.store.url, Access::CreateAndMigrate)).await.unwrap();
+        let database = Database::open(&Settings::new(url, Access::CreateAndMigrate)).await.unwrap();
         let log = Log::open(database, 1024, as_function(clock.clone())).await.unwrap();
         let accounts = Accounts::open(&config, log.clone(), clock).await?;
         Ok(Process { accounts, log })
