@@ -55,6 +55,7 @@ migrations![
     "20261124000440" "add_held_watermark",
     "20261124000450" "add_since_of_chats",
     "20261124000460" "add_since_of_lines",
+    "20261124000470" "add_away_since",
 ];
 
 fn migrator(list: &[(&'static str, &'static str, &'static str)]) -> Migrator {

@@ -263,6 +263,8 @@ fn judge(answer: &Answer, now: DateTime<Utc>) -> Posted {
         408 | 500.. => Posted::Unknown(unavailable(Outcome::Unknown)),
         // Any other success or a redirect is not in the contract: somebody else answers at this address.
         200..=399 => Posted::Unknown(Error::unreadable(OPERATION, format!("status {status} is not in the contract"))),
+        // Whatever batch comes, nobody takes it there.
+        404 | 405 => Posted::NotDone(Error::NotFound { what: "a receiver", id: format!("(status {status})") }),
         401 | 403 => Posted::NotDone(Error::Denied {
             operation: OPERATION,
             code: http::code::or_status(said.code.as_deref(), status),

@@ -1,5 +1,6 @@
 //! How far each chat is composed, and what became of each batch.
 
+use chrono::{DateTime, Utc};
 use event_log::sql::{self, Connection, Pool};
 use event_log::{StreamName, StreamVersion, UnitOfWork};
 use serde::Serialize;
@@ -25,13 +26,12 @@ pub(super) async fn progress(
     mapping_id: Uuid,
     stream: &StreamName,
 ) -> Result<Progress, Error> {
-    let row = sql::query(
-        "SELECT stream_version, since_ms FROM ingest_progress WHERE mapping_id = $1 AND stream_name = $2",
-    )
-    .bind(mapping_id)
-    .bind(stream.as_str())
-    .fetch_optional(connection)
-    .await?;
+    let row =
+        sql::query("SELECT stream_version, since_ms FROM ingest_progress WHERE mapping_id = $1 AND stream_name = $2")
+            .bind(mapping_id)
+            .bind(stream.as_str())
+            .fetch_optional(connection)
+            .await?;
     let Some(row) = row else { return Ok(Progress::default()) };
     Ok(Progress { version: StreamVersion(row.try_get("stream_version")?), since_ms: row.try_get("since_ms")? })
 }
@@ -106,13 +106,29 @@ pub(super) async fn open(
 /// Database failures.
 pub(super) async fn settle(unit: &mut UnitOfWork<'_>, batch_id: Uuid, state: &'static str) -> Result<(), Error> {
     let now = unit.now();
-    sql::query("UPDATE ingest_batches SET state = $1, settled_at = $2 WHERE batch_id = $3")
+    sql::query("UPDATE ingest_batches SET state = $1, settled_at = $2, away_since = NULL WHERE batch_id = $3")
         .bind(state)
         .bind(now)
         .bind(batch_id)
         .execute(unit.connection())
         .await?;
     Ok(())
+}
+
+/// Notes that the receiver is away for a batch, and gives since when it has been.
+///
+/// # Errors
+/// Database failures.
+pub(super) async fn away_since(unit: &mut UnitOfWork<'_>, batch_id: Uuid) -> Result<DateTime<Utc>, Error> {
+    let now = unit.now();
+    let since: Option<DateTime<Utc>> = sql::query_scalar(
+        "UPDATE ingest_batches SET away_since = coalesce(away_since, $2) WHERE batch_id = $1 RETURNING away_since",
+    )
+    .bind(batch_id)
+    .bind(now)
+    .fetch_optional(unit.connection())
+    .await?;
+    Ok(since.unwrap_or(now))
 }
 
 /// So many batches with so many messages.

@@ -7,6 +7,7 @@ use event_log::{Append, UnitOfWork};
 use providers::error::Error as Refusal;
 use providers::ingest::{BatchKey, Posted};
 
+use super::batch::moment;
 use super::book;
 use super::request::PostBatch;
 use super::split::{Halves, note, split};
@@ -20,6 +21,12 @@ use crate::trouble::{Trouble, in_words};
 const REFUSED_US: TimeDelta = TimeDelta::seconds(30);
 /// Pause before a receiver that could not be reached is asked again.
 const UNREACHABLE: TimeDelta = TimeDelta::seconds(5);
+/// How long a receiver may be away before the batches that wait for it are given up, one after the other.
+const LONGEST_ABSENCE: TimeDelta = TimeDelta::hours(24);
+/// Shortest and longest pause before a receiver that is away is asked again; between them, a quarter of its absence.
+const AWAY: [TimeDelta; 2] = [TimeDelta::seconds(30), TimeDelta::minutes(5)];
+/// Code of a batch that waits for a receiver that is away.
+const RECEIVER_AWAY: &str = "receiver_away";
 /// Shortest wait, whatever a receiver says: nothing may spin.
 const SHORTEST_WAIT: TimeDelta = TimeDelta::milliseconds(100);
 
@@ -45,8 +52,29 @@ pub(crate) async fn run(context: &Context, effect: &Effect) -> Result<Verdict, T
             Ok(stop(context, effect, "throttled", "the receiver takes no more for now".to_owned(), until))
         }
         Posted::NotDone(refusal) => not_done(context, effect, &request.ingest, refusal),
-        Posted::Unknown(refusal) => Err(Trouble::Provider(refusal)),
+        Posted::Unknown(refusal) if effect.attempt + 1 < settings.max_attempts => Err(Trouble::Provider(refusal)),
+        Posted::Unknown(refusal) => away(context, &request, refusal).await,
     }
+}
+
+/// The attempts are used up without an answer that says anything about the batch: the receiver fails, or cannot be heard.
+/// Its absence is waited for, or it would cost every batch that comes up meanwhile.
+async fn away(context: &Context, request: &PostBatch, refusal: Refusal) -> Result<Verdict, Trouble> {
+    if !matches!(refusal, Refusal::Unavailable { .. }) {
+        return Err(Trouble::Provider(refusal));
+    }
+    let batch_id = request.batch_id;
+    let noted = context.log.write(move |unit| Box::pin(async move { book::away_since(unit, batch_id).await }));
+    let since = noted.await?;
+    let absence = context.now() - since;
+    if absence >= LONGEST_ABSENCE {
+        return Err(Trouble::Provider(refusal));
+    }
+    let error =
+        format!("the receiver {} has been away since {}: {}", request.ingest, moment(since), in_words(&refusal));
+    tracing::error!(batch.id = %batch_id, "a batch waits: {error}");
+    let pause = (absence / 4).clamp(AWAY[0], AWAY[1]);
+    Ok(wait(RECEIVER_AWAY, &error, context.now() + pause))
 }
 
 /// Nothing was taken. What says nothing about this batch stops the receiver and uses up no attempt.
@@ -59,6 +87,9 @@ fn not_done(context: &Context, effect: &Effect, ingest: &str, refusal: Refusal) 
                  who may invoke the service"
             );
             (error, REFUSED_US)
+        }
+        Refusal::NotFound { .. } => {
+            (format!("there is no receiver at this address ({because}); look at ingest.{ingest}.url"), REFUSED_US)
         }
         refusal if refusal.stops_account() => {
             let error = format!("no identity token can be had ({because}); look at ingest.{ingest}.service_account");

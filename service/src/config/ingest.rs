@@ -23,8 +23,8 @@ pub struct Ingest {
     /// Key `batch_bytes`: length of a batch at most, 1,024 to 16,777,216 bytes. Default 524,288. A message that is longer by
     /// itself is a batch of its own. What the receiver finds too large is split.
     pub batch_bytes: usize,
-    /// Key `max_attempts`: failed attempts after which a batch is given up, 1 to 100. Default 10. Waiting for the receiver's
-    /// limit, or for one that cannot be reached, is no attempt.
+    /// Key `max_attempts`: failed attempts after which the receiver counts as away, 1 to 100. Default 10. A batch waits for it
+    /// for a day before it is given up. Waiting for the receiver's limit, or for one that cannot be reached, is no attempt.
     pub max_attempts: u32,
     /// Key `retry_base_ms`: pause after the first failed attempt, doubled after each further one, 1 to 600,000. Default 1000.
     pub retry_base: Duration,

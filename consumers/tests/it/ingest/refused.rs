@@ -3,7 +3,7 @@
 use catalogue::batch::{Composed, Refused, Split};
 use event_log::sql;
 use serde_json::json;
-use simulator::Fault;
+use simulator::{Fault, FaultRule};
 
 use super::chat::{Channel, received, sizes, stage, usual};
 use crate::database::On;
@@ -13,7 +13,9 @@ each_database! {
     batch_that_is_too_large_is_split_until_it_fits,
     single_message_that_is_too_large_does_not_hold_up_the_next,
     batch_that_is_refused_is_a_dead_letter_and_can_be_sent_again,
-    batch_is_given_up_after_its_attempts_and_the_next_goes_on,
+    batch_is_given_up_when_the_receiver_fails_for_a_day_and_the_next_goes_on,
+    outage_of_hours_costs_no_batch,
+    address_without_a_receiver_waits_for_a_person,
 }
 
 async fn talk(stage: &Stage, channel: &Channel, count: i64) {
@@ -76,7 +78,7 @@ async fn single_message_that_is_too_large_does_not_hold_up_the_next(on: On) {
 }
 
 async fn batch_that_is_refused_is_a_dead_letter_and_can_be_sent_again(on: On) {
-    for (code, reason) in [(422, "key_conflict"), (400, "rejected"), (404, "rejected")] {
+    for (code, reason) in [(422, "key_conflict"), (400, "rejected"), (410, "rejected")] {
         let stage = stage(on, "batch_lines = 1", json!({})).await;
         let channel = Channel::map(&stage, "O1", usual()).await;
         stage.fault("ingest.post", Fault::Status { code, html_body: false }, 1);
@@ -93,11 +95,77 @@ async fn batch_that_is_refused_is_a_dead_letter_and_can_be_sent_again(on: On) {
     }
 }
 
-async fn batch_is_given_up_after_its_attempts_and_the_next_goes_on(on: On) {
+/// Code and words of what the first batch ran into.
+async fn trouble(stage: &Stage) -> Option<(String, String)> {
+    let row = sql::query("SELECT error_code, error FROM effects WHERE error_code IS NOT NULL ORDER BY sequence_number")
+        .fetch_optional(stage.log.database().readers())
+        .await
+        .unwrap()?;
+    Some((row.try_get("error_code").unwrap(), row.try_get("error").unwrap()))
+}
+
+async fn none_is_under_way(stage: &Stage) -> bool {
+    consumers::idle::look(&stage.log).await.unwrap().effects.started == 0
+}
+
+async fn away(stage: &Stage) -> String {
+    let is_away = async || trouble(stage).await.filter(|(code, _)| code == "receiver_away").map(|(_, error)| error);
+    stage.until("the receiver to be away", is_away).await
+}
+
+async fn outage_of_hours_costs_no_batch(on: On) {
+    let stage = stage(on, "batch_lines = 1\nmax_attempts = 2\nretry_base_ms = 10", json!({})).await;
+    let channel = Channel::map(&stage, "O1", usual()).await;
+    stage
+        .control()
+        .add_fault(FaultRule::once("ingest.post", Fault::Status { code: 502, html_body: true }).forever())
+        .unwrap();
+    talk(&stage, &channel, 4).await;
+    let error = away(&stage).await;
+    assert!(error.starts_with("the receiver analysis has been away since "), "{error}");
+    for _ in 0..6 {
+        let calls = stage.calls("ingest.post");
+        stage.advance(3600);
+        stage
+            .until("the receiver to be asked again", async || (stage.calls("ingest.post") > calls).then_some(()))
+            .await;
+        stage.until("the answer to be noted", async || none_is_under_way(&stage).await.then_some(())).await;
+    }
+    stage.control().clear_faults();
+    stage.advance(301);
+    stage.until("everything", async || (channel.lines(&stage).len() == 4).then_some(())).await;
+    stage.until_idle().await;
+    assert_eq!(channel.words(&stage), expected(4));
+    assert!(stage.dead_letters().await.is_empty());
+}
+
+async fn address_without_a_receiver_waits_for_a_person(on: On) {
+    for code in [404, 405] {
+        let stage = stage(on, "batch_lines = 1", json!({})).await;
+        let channel = Channel::map(&stage, "O1", usual()).await;
+        stage.fault("ingest.post", Fault::Status { code, html_body: true }, 2);
+        talk(&stage, &channel, 3).await;
+        let noted = async || trouble(&stage).await.filter(|(code, _)| code == "not_found");
+        let (_, error) = stage.until("it to be said", noted).await;
+        assert!(error.contains("look at ingest.analysis.url"), "{error}");
+        stage.advance(31);
+        stage.until("another look", async || (stage.calls("ingest.post") == 2).then_some(())).await;
+        stage.advance(31);
+        stage.until("everything", async || (channel.lines(&stage).len() == 3).then_some(())).await;
+        stage.until_idle().await;
+        assert_eq!(channel.words(&stage), expected(3));
+        assert!(stage.dead_letters().await.is_empty());
+    }
+}
+
+async fn batch_is_given_up_when_the_receiver_fails_for_a_day_and_the_next_goes_on(on: On) {
     let stage = stage(on, "batch_lines = 2\nmax_attempts = 3\nretry_base_ms = 10", json!({})).await;
     let channel = Channel::map(&stage, "O1", usual()).await;
-    stage.fault("ingest.post", Fault::Status { code: 500, html_body: false }, 3);
+    stage.fault("ingest.post", Fault::Status { code: 500, html_body: false }, 4);
     talk(&stage, &channel, 4).await;
+    away(&stage).await;
+    assert!(stage.dead_letters().await.is_empty());
+    stage.advance(24 * 3600);
     stage.until("the second batch", async || (channel.lines(&stage).len() == 2).then_some(())).await;
     stage.until_idle().await;
     assert_eq!(channel.words(&stage), ["message 2", "message 3"]);
