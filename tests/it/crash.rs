@@ -5,17 +5,16 @@
 pub mod fleet;
 pub mod run;
 
+use std::time::Duration;
+
 use rand::RngExt;
 use simulator::{Fault, FaultRule, MigrationOptions, Seed};
 use tests::wait::until_true;
-use tests::{Site, Store, binary, life, story, verify};
+use tests::{Site, Store, binary, story, verify};
 
 use crate::trees::pending;
 
 use run::Run;
-
-/// The most steps that a process does before it is killed.
-const LONGEST_LIFE: u64 = 60;
 
 on_both! {
     lost_answer_about_a_new_folder_makes_no_double_for_another_record,
@@ -28,7 +27,8 @@ fn serve_killed_at_any_moment_moves_every_file_once() {
     for _ in 0..kills {
         run.keep_busy();
         let process = run.site.start(&["serve"]);
-        life::go_on(&run.site, run.random.random_range(0..LONGEST_LIFE));
+        let life = Duration::from_millis(run.random.random_range(200..1_000));
+        std::thread::sleep(life);
         let id = process.id();
         process.kill();
         run.look_at_the_dead(id);
@@ -47,7 +47,8 @@ fn transfer_killed_at_any_moment_goes_on_where_it_stopped() {
     for _ in 0..kills {
         run.keep_busy();
         let process = run.site.start(&["transfer"]);
-        life::go_on(&run.site, run.random.random_range(0..2 * LONGEST_LIFE));
+        let life = Duration::from_millis(run.random.random_range(200..1_600));
+        std::thread::sleep(life);
         let id = process.id();
         process.kill();
         run.look_at_the_dead(id);
