@@ -127,7 +127,11 @@ impl Parts {
     ) -> anyhow::Result<Http> {
         let names = roles.iter().filter_map(|role| Some(role.to_possible_value()?.get_name().to_owned()));
         let carrier = self.kafka()?.map(|settings| {
-            let subscriptions: Vec<String> = Consumer::ALL.iter().map(|consumer| consumer.name().to_owned()).collect();
+            // Without endpoints nobody is in the group of `notify`, and all of the topic would be its lag.
+            let is_followed =
+                |consumer: &&Consumer| **consumer != Consumer::Notify || !self.settings.endpoints.is_empty();
+            let followed = Consumer::ALL.iter().filter(is_followed);
+            let subscriptions: Vec<String> = followed.map(|consumer| consumer.name().to_owned()).collect();
             let names = subscriptions.clone();
             let look: Arc<dyn Fn() -> BoxFuture<'static, serde_json::Value> + Send + Sync> = Arc::new(move || {
                 let (settings, names) = (settings.clone(), names.clone());

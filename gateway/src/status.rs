@@ -54,6 +54,8 @@ struct Report {
     registrations: Vec<Registration>,
     schedules: Vec<Schedule>,
     effects: BTreeMap<String, u64>,
+    /// Endpoints that are told what happens, by name.
+    endpoints: BTreeMap<String, Endpoint>,
     dead_letters: u64,
     rejected: u64,
 }
@@ -101,6 +103,17 @@ struct Schedule {
     runs: i64,
 }
 
+#[derive(Debug, Serialize)]
+struct Endpoint {
+    /// Notifications that it has.
+    delivered: i64,
+    last_delivered_at: Option<DateTime<Utc>>,
+    /// Notifications on their way.
+    open: i64,
+    /// When it said that it wants nothing more.
+    stopped_at: Option<DateTime<Utc>>,
+}
+
 impl Status {
     pub(crate) fn new(log: Log, about: About, receiving: Vec<String>) -> Self {
         Status { log, about, started: Instant::now(), receiving }
@@ -138,6 +151,7 @@ impl Status {
             registrations: registrations(readers, self.log.now()).await?,
             schedules: schedules(readers).await?,
             effects: effects(readers).await?,
+            endpoints: endpoints(readers).await?,
             dead_letters: open_dead_letters(readers).await?,
             rejected: rejected::count(readers).await?,
         })
@@ -226,6 +240,27 @@ async fn schedules(readers: &Pool) -> Result<Vec<Schedule>, Error> {
                 last_error: row.try_get("last_error")?,
                 runs: row.try_get("runs")?,
             })
+        })
+        .collect()
+}
+
+async fn endpoints(readers: &Pool) -> Result<BTreeMap<String, Endpoint>, Error> {
+    let rows = sql::query(
+        "SELECT endpoint, delivered, last_delivered_at, stopped_at, (SELECT count(*) FROM effects \
+         WHERE account = 'notify:' || endpoint AND lane = 'control' AND status IN ('planned', 'unknown')) AS open \
+         FROM notify_endpoints ORDER BY endpoint",
+    )
+    .fetch_all(readers)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let endpoint = Endpoint {
+                delivered: row.try_get("delivered")?,
+                last_delivered_at: row.try_get("last_delivered_at")?,
+                open: row.try_get("open")?,
+                stopped_at: row.try_get("stopped_at")?,
+            };
+            Ok((row.try_get("endpoint")?, endpoint))
         })
         .collect()
 }

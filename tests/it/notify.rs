@@ -101,6 +101,11 @@ fn what_books_changes_reaches_the_erp_signed(store: Store) {
     let ping = heard(&site).notifications.into_iter().find(|one| pinged["id"] == one.id.as_str()).unwrap();
     assert_eq!(ping.body["type"], "gateledger.ping");
     assert_eq!(listed(&site)["state"], "active");
+    let status: Value = serde_json::from_str(&site.get("/status").unwrap().body).unwrap();
+    assert_eq!(
+        (&status["endpoints"]["erp"]["open"], status["endpoints"]["erp"]["stopped_at"].is_null()),
+        (&Value::from(0), true)
+    );
     let metrics = site.get("/metrics").unwrap().body;
     assert!(metrics.contains("notifications_total{endpoint=\"erp\",outcome=\"delivered\"}"), "{metrics}");
 

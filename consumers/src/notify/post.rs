@@ -62,14 +62,14 @@ fn failed(context: &Context, effect: &Effect, endpoint: &Settings, code: &str, e
     if code == "unreachable" {
         context.pauses.add(&effect.account, &[Product::Notify], context.now() + UNREACHABLE.min(base(endpoint)));
     }
-    if effect.attempt + 1 >= endpoint.max_attempts {
-        return given_up(code, error);
-    }
-    let pause = pause(endpoint.retry_base, effect.attempt, rand::random_range(0.0..1.0));
     let error = match code {
         "address_refused" => format!("{error}; say notify.{}.allow_private = true if it should be", endpoint.name),
         _ => error,
     };
+    if effect.attempt + 1 >= endpoint.max_attempts {
+        return given_up(code, error);
+    }
+    let pause = pause(endpoint.retry_base, effect.attempt, rand::random_range(0.0..1.0));
     Verdict::Retry { code: code.to_owned(), error, not_before: context.now() + pause }
 }
 

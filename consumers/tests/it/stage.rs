@@ -181,11 +181,6 @@ impl Stage {
         }
     }
 
-    /// Other settings for consumers that are started from now on.
-    pub(crate) fn change_config(&mut self, change: impl FnOnce(&mut Config)) {
-        change(&mut self.config);
-    }
-
     pub(crate) fn context(&self) -> Arc<Context> {
         let settings = Settings::of(&self.config).unwrap();
         let clock: SharedClock = self.clock.clone();

@@ -127,6 +127,6 @@ async fn private_addresses_are_not_called(on: On) {
     change(&stage, 1).await;
     let letter = stage.until("a dead letter", async || stage.dead_letters().await.pop()).await;
     assert_eq!((letter.reason.as_str(), letter.attempts), ("address_refused", 2));
-    assert!(letter.error.contains("localhost"), "{}", letter.error);
+    assert!(letter.error.contains("localhost") && letter.error.contains("allow_private"), "{}", letter.error);
     assert_eq!(stage.calls("receiver.post"), 0);
 }

@@ -15,7 +15,7 @@ each_database! {
 }
 
 fn of(stage: &Stage) -> notify::settings::Settings {
-    Settings::of(&stage.site().config).unwrap().endpoints.get("erp").unwrap().clone()
+    Settings::of(&stage.config).unwrap().endpoints.get("erp").unwrap().clone()
 }
 
 async fn state(stage: &Stage) -> &'static str {
@@ -79,10 +79,8 @@ async fn stopped_endpoint_goes_on_at_another_address(on: On) {
     open(&mut stage, 2).await;
     assert_eq!(state(&stage).await, "stopped", "a restart changes nothing");
     stage.stop().await;
-    stage.change_config(|config| {
-        let endpoint = config.notifies.get_mut("erp").unwrap();
-        endpoint.url = endpoint.url.join("moved").unwrap();
-    });
+    let endpoint = stage.config.notifies.get_mut("erp").unwrap();
+    endpoint.url = endpoint.url.join("moved").unwrap();
     open(&mut stage, 2).await;
     let state = until_heard(&stage, "moved", 1).await;
     assert_heard(&state, "erp", &[&missed]);

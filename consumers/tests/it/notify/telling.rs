@@ -82,13 +82,10 @@ async fn endpoint_that_comes_later_is_told_from_then_on(on: On) {
     until_heard(&stage, "erp", 1).await;
     stage.stop().await;
     let missed = change(&stage, 2).await;
-    let url = stage.site().config.notifies["erp"].url.clone();
-    stage.change_config(|config| {
-        let mut late = config.notifies["erp"].clone();
-        late.name = "late".to_owned();
-        late.url = url.join("late").unwrap();
-        config.notifies.insert("late".to_owned(), late);
-    });
+    let mut late = stage.config.notifies["erp"].clone();
+    late.name = "late".to_owned();
+    late.url = late.url.join("late").unwrap();
+    stage.config.notifies.insert("late".to_owned(), late);
     open(&mut stage, 2).await;
     let last = change(&stage, 3).await;
     assert_heard(&until_heard(&stage, "late", 1).await, "late", &[&last]);
