@@ -26,6 +26,8 @@ pub(crate) struct Directory {
     all_threads_at: Option<DateTime<Utc>>,
     /// Asks for what changed since the last look.
     threads_since: Option<String>,
+    /// From when on the lists, one after the other, have named every thread that changed.
+    vouches_from: Option<DateTime<Utc>>,
     /// A list of threads that was cut short.
     unfinished: Option<Unfinished>,
     /// Why the list of threads was refused the last time; absent where it was not.
@@ -87,6 +89,8 @@ impl Directory {
                 Err(error) if error.stops_account() => return Err(error),
                 Err(error) => {
                     self.threads_at = Some(now);
+                    self.threads_since = None;
+                    self.vouches_from = None;
                     self.refused = Some(error.to_string());
                     return Ok(self.refused.clone());
                 }
@@ -101,11 +105,18 @@ impl Directory {
                     known.push(thread.chat_id);
                 }
             }
-            if page.sync_token.is_some() {
+            // A list of all says nothing of what changed, so it does not take the place of one that does.
+            if page.sync_token.is_some() && (!list.is_all || self.threads_since.is_none()) {
                 self.threads_since = page.sync_token;
+                self.vouches_from.get_or_insert(list.began_at);
             }
-            let Some(next) = page.next else { break };
-            list.from = PageFrom::Next(next);
+            if let Some(next) = page.next {
+                list.from = PageFrom::Next(next);
+            } else if !list.is_all && self.all_threads_at.is_none_or(|at| now - at >= ALL_THREADS_EVERY) {
+                list = Unfinished { from: PageFrom::Start, is_all: true, began_at: list.began_at };
+            } else {
+                break;
+            }
         }
         self.threads_at = Some(list.began_at);
         self.refused = None;
@@ -116,8 +127,7 @@ impl Directory {
     }
 
     fn begin(&self, now: DateTime<Utc>) -> Unfinished {
-        let is_old = self.all_threads_at.is_none_or(|at| now - at >= ALL_THREADS_EVERY);
-        let since = self.threads_since.clone().filter(|_| !is_old);
+        let since = self.threads_since.clone();
         Unfinished { is_all: since.is_none(), from: since.map_or(PageFrom::Start, PageFrom::Since), began_at: now }
     }
 
@@ -131,9 +141,11 @@ impl Directory {
         self.threads.get(chat_id).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether a thread was listed as changed after a time.
+    /// Whether a thread may have changed after a time: it was listed so, or the lists, which a process reads anew when it
+    /// starts, do not reach back that far.
     pub(crate) fn has_changed(&self, chat_id: &str, since: DateTime<Utc>) -> bool {
-        self.changed.get(chat_id).is_some_and(|at| *at >= since)
+        let is_before_all_lists = self.vouches_from.is_some_and(|from| since < from);
+        is_before_all_lists || self.changed.get(chat_id).is_some_and(|at| *at >= since)
     }
 }
 

@@ -15,6 +15,7 @@ use super::stage::{ORG, Stage, actor};
 on_both_databases! {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     quiet_threads_cost_no_call_until_a_day_has_passed_or_something_tells_of_them,
+    thread_that_was_named_to_a_process_that_died_is_read_by_the_next,
     bot_tells_of_a_thread_and_only_that_is_read,
     thread_that_began_a_moment_ago_is_found_by_who_asks,
     threads_that_are_not_wanted_any_more_are_not_read,
@@ -74,6 +75,20 @@ async fn quiet_threads_cost_no_call_until_a_day_has_passed_or_something_tells_of
     assert_eq!(sync(&stage, &mapped).await, 1, "somebody wrote in one today");
     stage.assert_complete().await;
     stage.assert_well_behaved();
+}
+
+async fn thread_that_was_named_to_a_process_that_died_is_read_by_the_next(on: Backend) {
+    let (mut stage, mapped) = read(on, 3).await;
+    stage.control().post_cliq_messages(ORG, &threads(&stage)[1], &[text("again")]).unwrap();
+    stage.control().add_fault(FaultRule::once("cliq.messages", Fault::HangAfter {})).unwrap();
+    let (lists, calls) = (stage.calls("cliq.threads"), stage.calls("cliq.messages"));
+    stage.ask(&mapped, Trigger::Manual).await;
+    until("the thread is asked for", async || (stage.calls("cliq.messages") > calls).then_some(())).await;
+    assert!(stage.calls("cliq.threads") > lists);
+    stage.process.crash().await;
+    stage.start();
+    stage.with_time_flying(TimeDelta::seconds(2), stage.completed(2)).await;
+    stage.assert_complete().await;
 }
 
 async fn bot_tells_of_a_thread_and_only_that_is_read(on: Backend) {
