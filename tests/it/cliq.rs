@@ -124,13 +124,10 @@ fn unfinished(site: &Site) -> String {
         ("jobs by state", "SELECT subject || ' ' || state || ' ' || count(*) FROM sync_jobs GROUP BY subject, state"),
         (
             "chats",
-            "SELECT mapping_id || ' ' || chat_id || ' up to ' || newest_ms || ', walk from ' || coalesce(top_ms, 0) \
+            "SELECT chat_id || ' up to ' || newest_ms || ', walk from ' || coalesce(top_ms, 0) \
              FROM chat_cursors ORDER BY 1",
         ),
-        (
-            "composed",
-            "SELECT mapping_id || ' ' || stream_name || ' ' || stream_version FROM ingest_progress ORDER BY 1",
-        ),
+        ("composed", "SELECT stream_name || ' ' || stream_version FROM ingest_progress ORDER BY 1"),
         (
             "effects",
             "SELECT effect_key || ' ' || status || ' ' || not_before FROM effects \

@@ -1,15 +1,19 @@
 //! Direct following, Kafka, and another number of partitions take turns: each event is handled once.
 
 use std::sync::Arc;
+
 use testkit::wait::until_true;
 
 use crate::recorder::{HANDLED, Recorder};
 use crate::stage::Stage;
 
-/// Waits until so many more are handled.
-async fn some_more(stage: &Stage, count: usize) {
-    let before = stage.of_type(&HANDLED).await.len();
-    until_true("more are handled", async || stage.of_type(&HANDLED).await.len() >= before + count).await;
+async fn handled(stage: &Stage) -> usize {
+    stage.of_type(&HANDLED).await.len()
+}
+
+/// Waits until so many are handled.
+async fn until_handled(stage: &Stage, count: usize) {
+    until_true("more are handled", async || handled(stage).await >= count).await;
 }
 
 #[tokio::test]
@@ -18,12 +22,13 @@ async fn following_directly_and_over_kafka_can_take_turns() {
     let recorder = Arc::new(Recorder::default());
     let relay = stage.relay();
     for round in 0..4 {
+        let before = handled(&stage).await;
         stage.append(stage.many(400), 50).await;
         let consumer = match round % 2 {
             0 => stage.direct_consumer(&stage.log, &recorder),
             _ => stage.consumer(&stage.log, &recorder),
         };
-        some_more(&stage, 20).await;
+        until_handled(&stage, before + 20).await;
         consumer.kill().await;
     }
     let consumer = stage.direct_consumer(&stage.log, &recorder);
@@ -44,8 +49,9 @@ async fn both_at_once_still_handle_each_event_once() {
     let running =
         [over_kafka, stage.direct_consumer(&logs[0], &recorder), stage.direct_consumer(&stage.log, &recorder)];
     for _ in 0..5 {
+        let before = handled(&stage).await;
         stage.append(stage.many(200), 50).await;
-        some_more(&stage, 1).await;
+        until_handled(&stage, before + 1).await;
     }
     stage.handled_once().await;
     for running in running {
@@ -71,9 +77,10 @@ async fn another_number_of_partitions_loses_and_repeats_nothing() {
         let relay = stage.relay();
         let log = stage.other_log().await;
         left_behind.push(stage.consumer(&log, &recorder));
+        let before = handled(&stage).await;
         stage.append(stage.many(300), 50).await;
         stage.published().await;
-        some_more(&stage, 1).await;
+        until_handled(&stage, before + 1).await;
         relay.stop().await;
     }
     stage.handled_once().await;
