@@ -14,8 +14,9 @@ const MEBIBYTE: usize = 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_refuses_appends_and_goes_on_when_there_is_room() {
-    let disk = SmallDisk::mount(24);
-    let ballast = disk.ballast(8);
+    // Room for the database to take over all that stands in the write-ahead log.
+    let disk = SmallDisk::mount(40);
+    let ballast = disk.ballast(24);
     let log = disk.log().await;
     let mut recorded = fill(&log).await;
 
