@@ -17,6 +17,7 @@ UNSAYABLE = {
     "connectAccount": {"return_to"},
     "assignSalesperson": {"salesperson_id"},
     "decideConflict": {"decision", "user_id"},
+    "decideUserRole": {"role"},
 }
 # Texts in which characters that leave no trace on paper are refused; a pattern with all of them helps nobody.
 PRINTABLE = {"createMapping": {"client_id", "room_id", "channel_name"}}

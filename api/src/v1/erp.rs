@@ -22,6 +22,9 @@ use crate::{Problem, Role};
 pub const DECISION_INVALID: Refusal =
     Refusal::new(422, "decision_invalid", "What was decided cannot be, for the reason given.");
 
+/// The account is no one's whose role can be decided.
+pub const ROLE_NOT_DECIDABLE: Refusal =
+    Refusal::new(409, "role_not_decidable", "The role of the account cannot be decided, for the reason given.");
 /// The role does not exist.
 pub const ROLE_UNKNOWN: Refusal =
     Refusal::new(422, "role_unknown", "There is no such role in the ERP; `context` has those that exist as `roles`.");

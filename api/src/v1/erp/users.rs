@@ -10,7 +10,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DECISION_INVALID, ROLE_UNKNOWN, problem};
+use super::{ROLE_NOT_DECIDABLE, ROLE_UNKNOWN, problem};
 use crate::endpoint::{Call, Changes, Endpoint, Nothing, Reply};
 use crate::page::{self, NameCursor, Page};
 use crate::tds::{NO_BOOKS, ask};
@@ -36,7 +36,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             Changes::Recorded,
             decide,
         )
-        .refuses(&[DECISION_INVALID, ROLE_UNKNOWN]),
+        .refuses(&[ROLE_NOT_DECIDABLE, ROLE_UNKNOWN]),
         Endpoint::get(
             "/api/v1/erp/roles",
             Role::Manager,
@@ -236,7 +236,11 @@ async fn decide(call: Call<OneUser, Nothing, RoleWanted>) -> Result<Reply<UserRo
     let RoleOrTable(role) = call.body.role;
     let (log, actor, config) = (call.api.log(), call.caller.actor(), call.api.config());
     let decided = user_role::decide(log, &actor, config, call.path.erp_user_id, role.as_deref()).await;
-    Ok(UserRole::from(decided.map_err(problem)?.user).into())
+    let decided = decided.map_err(|error| match error {
+        mappings::Error::Invalid { reason, .. } => Problem::new(&ROLE_NOT_DECIDABLE, format!("the account {reason}")),
+        error => problem(error),
+    });
+    Ok(UserRole::from(decided?.user).into())
 }
 
 async fn roles(call: Call<Nothing, RolesListed>) -> Result<Reply<Roles>, Problem> {
